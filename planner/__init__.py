@@ -1,0 +1,1 @@
+"""Pipeline specs in, physical plans out. Pure: no I/O, no data, no threads."""

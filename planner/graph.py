@@ -1,0 +1,108 @@
+"""The logical IR: an operation and the nodes it reads, interned by a content key.
+
+Input: ops and inputs. Output: nodes, where equality is identity, so that merging the pipelines
+of a batch (or of several agents) costs a dictionary look-up.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from hashlib import blake2b
+from typing import ClassVar
+
+
+class Plane(Enum):
+    """How many values a node stands for."""
+
+    TABLE = "table"  # a relation, evaluated by the data backend
+    WHOLE = "whole"  # one value for all rows: a target vector, the fold indices, a column block
+    FOLD = "fold"  # one value per fold of the split it hangs on
+
+
+@dataclass(frozen=True)
+class Op:
+    """What a node does; the payload, apart from the wiring.
+
+    Subclasses are frozen dataclasses whose fields have a deterministic ``repr`` that shows
+    everything the result depends on (fields that do not matter are declared ``repr=False``).
+    `version` is raised whenever the meaning of an op changes, so that stored results of the
+    old meaning are not found again.
+    """
+
+    version: ClassVar[int] = 1
+    plane: ClassVar[Plane] = Plane.WHOLE
+
+
+class Node:
+    """An op applied to input nodes. Made only by `Graph.node`; compared by identity."""
+
+    __slots__ = ("inputs", "key", "op")
+
+    def __init__(self, op: Op, inputs: tuple["Node", ...], key: str) -> None:
+        self.op = op
+        self.inputs = inputs
+        self.key = key
+
+    @property
+    def plane(self) -> Plane:
+        return self.op.plane
+
+    def __repr__(self) -> str:
+        return f"Node({self.op!r}, key={self.key[:8]})"
+
+
+class Graph:
+    """The interning table of one planning pass: the same op on the same inputs is one node."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, Node] = {}
+
+    def node(self, op: Op, *inputs: Node) -> Node:
+        """The node for `op` on `inputs`, made on first use.
+
+        The key is BLAKE2b-128 (hex) over the op's name, version and fields, and the input keys.
+        """
+        digest = blake2b(digest_size=16)
+        digest.update(f"{type(op).__name__}/{op.version}\0{op!r}".encode())
+        for source in inputs:
+            digest.update(b"\0")
+            digest.update(source.key.encode())
+        key = digest.hexdigest()
+        found = self._nodes.get(key)
+        if found is None:
+            found = self._nodes[key] = Node(op, inputs, key)
+        return found
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+
+def walk(outputs: Iterable[Node]) -> Iterator[Node]:
+    """Every node that `outputs` need, each once, inputs before consumers."""
+    seen: set[str] = set()
+    for output in outputs:
+        stack: list[tuple[Node, bool]] = [(output, False)]
+        while stack:
+            node, ready = stack.pop()
+            if ready:
+                yield node
+                continue
+            if node.key in seen:
+                continue
+            seen.add(node.key)
+            stack.append((node, True))
+            stack.extend((source, False) for source in reversed(node.inputs))
+
+
+def substitute(
+    graph: Graph, outputs: Sequence[Node], replace: Callable[[Node], Node | None]
+) -> list[Node]:
+    """`outputs` with `replace` applied to every node bottom-up (None keeps the node)."""
+    new: dict[str, Node] = {}
+    for node in walk(outputs):
+        inputs = tuple(new[source.key] for source in node.inputs)
+        same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
+        rebuilt = node if same else graph.node(node.op, *inputs)
+        changed = replace(rebuilt)
+        new[node.key] = rebuilt if changed is None else changed
+    return [new[output.key] for output in outputs]

@@ -1,0 +1,170 @@
+"""The model-side ops: splits, features, fits, predictions, scores.
+
+Table ops are in `planner.relational`. Estimators are `Call` values (parsed, never evaluated);
+everything a result depends on, seeds included, is in an op's fields and so in its key.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from planner.expressions import Call
+from planner.graph import Op, Plane
+
+Task = Literal["regression", "binary", "multiclass"]
+Method = Literal["predict", "predict_proba", "decision_function"]
+
+
+@dataclass(frozen=True)
+class Folds(Op):
+    """Train and validation row positions of every fold.
+
+    Input: the relation narrowed to the columns named here (possibly none: rows only).
+    Value: K pairs of int64 position arrays. `train_mask` names a boolean column; rows where it
+    is not true are left out of the training positions only.
+    """
+
+    splitter: Call
+    count: int
+    target: str | None = None
+    groups: str | None = None
+    fold_column: str | None = None
+    train_mask: str | None = None
+    plane: ClassVar[Plane] = Plane.WHOLE
+
+
+@dataclass(frozen=True)
+class Vector(Op):
+    """One column as an array of n values: the target, weights. Input: a relation."""
+
+    column: str
+    plane: ClassVar[Plane] = Plane.WHOLE
+
+
+@dataclass(frozen=True)
+class MapTarget(Op):
+    """An element-wise target transform such as ``log1p``. Input: a Vector."""
+
+    function: str
+    plane: ClassVar[Plane] = Plane.WHOLE
+
+
+@dataclass(frozen=True)
+class Columns(Op):
+    """Columns of a relation as a feature block: a data frame, or one Series if `single`."""
+
+    names: tuple[str, ...]
+    single: bool = False
+    plane: ClassVar[Plane] = Plane.WHOLE
+
+
+@dataclass(frozen=True)
+class Apply(Op):
+    """An unfitted, row-wise transformer over all rows at once. Input: a feature block."""
+
+    transformer: Call
+    plane: ClassVar[Plane] = Plane.WHOLE
+
+
+@dataclass(frozen=True)
+class Encode(Op):
+    """A transformer fitted on the training rows: ``fit_transform`` there, ``transform`` on the
+    validation rows.
+
+    Inputs: features (a whole block or per fold), folds, and the target if `supervised`.
+    Value per fold: the pair (training features, validation features).
+    """
+
+    transformer: Call
+    supervised: bool
+    plane: ClassVar[Plane] = Plane.FOLD
+
+
+@dataclass(frozen=True)
+class Concat(Op):
+    """Feature blocks side by side, as ColumnTransformer (`sparse_threshold`) or FeatureUnion
+    (None) stack them. Inputs: folds, then one or more blocks. Value per fold: the pair."""
+
+    sparse_threshold: float | None = 0.3
+    plane: ClassVar[Plane] = Plane.FOLD
+
+
+@dataclass(frozen=True)
+class Fit(Op):
+    """A predictor fitted on the training rows of each fold.
+
+    Inputs: features, folds, target as fitted, then weights if `weighted`. `transform` names the
+    fitted target transform to undo in predictions (`Call` of a transformer), `function` the
+    element-wise one already applied by `MapTarget`.
+    """
+
+    estimator: Call
+    task: Task
+    function: str | None = None
+    transform: Call | None = None
+    weighted: bool = False
+    stop_rounds: int = 0
+    stop_inner: float = 0.0
+    stop_metric: str = ""
+    plane: ClassVar[Plane] = Plane.FOLD
+
+
+@dataclass(frozen=True)
+class Predict(Op):
+    """Predictions of a fit on the validation rows of each fold. Input: a Fit.
+
+    Value per fold: (n_valid,) values or labels, or (n_valid, classes) probabilities. Of
+    `methods` the first that the fitted model has is used, as scikit-learn's scorers do.
+    """
+
+    methods: tuple[Method, ...]
+    plane: ClassVar[Plane] = Plane.FOLD
+
+
+@dataclass(frozen=True)
+class RidgeFolds(Op):
+    """Ridge over all `alphas` and all folds from shared second moments of raw columns.
+
+    Equals ``make_pipeline([SimpleImputer()], [StandardScaler()], Ridge(alpha))`` per fold.
+    Inputs: a whole feature block, folds, target. Value: predictions per fold, (n_valid, alphas).
+    """
+
+    alphas: tuple[float, ...]
+    fit_intercept: bool
+    impute: bool
+    scale: bool
+    function: str | None = None
+    plane: ClassVar[Plane] = Plane.WHOLE
+
+
+@dataclass(frozen=True)
+class RidgePath(Op):
+    """Ridge over all `alphas` on one encoded matrix per fold. Inputs: features, folds, target."""
+
+    alphas: tuple[float, ...]
+    fit_intercept: bool
+    function: str | None = None
+    plane: ClassVar[Plane] = Plane.FOLD
+
+
+@dataclass(frozen=True)
+class Member(Op):
+    """Predictions of one member of a group. Input: the group node."""
+
+    index: int
+    plane: ClassVar[Plane] = Plane.FOLD
+
+
+@dataclass(frozen=True)
+class Score(Op):
+    """A metric of predictions on the validation rows of each fold.
+
+    Inputs: predictions, folds, the target as given, then score weights if `weighted`.
+    `metric` is the canonical text of the metric (see `planner.metrics`); `positive` the repr of
+    the positive class where the spec names one. Value per fold: a float.
+    """
+
+    metric: str
+    task: Task
+    positive: str | None = None
+    weighted: bool = False
+    plane: ClassVar[Plane] = Plane.FOLD

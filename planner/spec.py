@@ -1,0 +1,154 @@
+"""The request models of the planner: one pipeline, and the settings of an evaluation.
+
+Input: JSON from an agent. Output: validated, immutable models; JSON Schema is generated from
+them. Names (columns, estimators, SQL) are resolved later, by the builder.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_NAME = 200
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
+Expression = Annotated[str, Field(min_length=1, max_length=20_000)]
+
+
+class Model(BaseModel):
+    """Base: unknown fields are refused, instances are immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class EstimatorDict(Model):
+    """The dict form of an estimator: ``{"estimator": "Ridge", "params": {"alpha": 1}}``."""
+
+    estimator: Name
+    params: dict[str, Any] = {}
+
+
+Estimator = Expression | EstimatorDict
+
+
+class Target(Model):
+    """What is predicted, and the transform it is fitted under.
+
+    `transform` is ``log1p``, ``log``, ``sqrt`` or a transformer expression such as
+    ``StandardScaler()``; predictions are transformed back before they are scored.
+    """
+
+    column: Name
+    transform: Expression | None = None
+
+
+class RegexSelector(Model):
+    """Columns whose name matches (search) the regular expression."""
+
+    regex: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class ExceptSelector(Model):
+    """All feature columns but these (names or selector words)."""
+
+    except_: list[Name] = Field(alias="except")
+
+
+class KindSelector(Model):
+    """Columns of a kind, bounded by their number of distinct values."""
+
+    kind: Literal["numeric", "string", "categorical", "date", "boolean", "all"]
+    min_cardinality: Annotated[int, Field(ge=0)] | None = None
+    max_cardinality: Annotated[int, Field(ge=0)] | None = None
+
+
+Selector = Name | list[Name] | RegexSelector | ExceptSelector | KindSelector
+
+
+class FeatureBranch(Model):
+    """Columns and the transformers they pass through, in order; no steps hands them on."""
+
+    columns: Selector
+    steps: list[Estimator] = []
+
+
+class EarlyStopping(Model):
+    """Early stopping of a boosting model.
+
+    `on` is ``"validation"`` (the scored fold; warned of) or ``{"inner": fraction}`` of the
+    training rows; `metric` is the library's own name, its default if omitted.
+    """
+
+    rounds: Annotated[int, Field(ge=1, le=100_000)]
+    on: Literal["validation"] | dict[Literal["inner"], float] = "validation"
+    metric: str | None = None
+
+
+class MetricSpec(BaseModel):
+    """A metric with arguments: ``{"metric": "fbeta", "beta": 2}``."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    metric: Name
+
+
+Metric = Name | MetricSpec
+
+
+class Holdout(Model):
+    """One split: `holdout` is the validation fraction."""
+
+    holdout: Annotated[float, Field(gt=0, lt=1)]
+    seed: int = 0
+    stratify: bool = False
+
+
+class Budget(Model):
+    """Bounds of a job: wall seconds, memory such as ``"8GB"``, seconds of one pipeline."""
+
+    seconds: Annotated[float, Field(gt=0, le=7 * 86_400)] | None = None
+    memory: Annotated[str, Field(pattern=r"^\d+(\.\d+)?\s*([KMGT]i?)?B?$")] | None = None
+    pipeline_seconds: Annotated[float, Field(gt=0, le=7 * 86_400)] | None = None
+
+
+class EvaluateSpec(Model):
+    """How the pipelines of a batch are scored.
+
+    Attributes:
+        cv: A scikit-learn splitter expression, or a hold-out. If omitted, five shuffled folds,
+            stratified for classification, by group where `groups` is given; reported.
+        metrics: Metric names or metric objects; the first ranks the leaderboard. If empty, a
+            default is chosen by task (r2, or roc_auc / accuracy) and reported.
+        groups: Column handed to group splitters.
+        order_by: Column(s) the rows are sorted by before splitting (stable).
+        seed: Used wherever a random_state is left open.
+        positive: The positive class of binary metrics; by default the greater label.
+        task: Overrides the guess from target type.
+    """
+
+    cv: Expression | Holdout | None = None
+    metrics: list[Metric] = []
+    groups: Name | None = None
+    order_by: Name | list[Name] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    positive: bool | int | float | str | None = None
+    task: Literal["regression", "classification"] | None = None
+    budget: Budget = Budget()
+    fidelity: Literal["exact"] = "exact"
+
+
+class PipelineSpec(Model):
+    """One pipeline: where the rows come from, how features are made, which model is fitted.
+
+    `prepare` holds the data steps (see `planner.steps`); they are validated there.
+    """
+
+    name: Name | None = None
+    dataset: Name
+    target: Name | Target
+    prepare: Annotated[list[dict[str, Any]], Field(max_length=200)] = []
+    features: Annotated[list[FeatureBranch], Field(max_length=200)] | Estimator | None = None
+    remainder: Literal["drop", "passthrough"] = "drop"
+    model: Estimator
+    early_stopping: EarlyStopping | None = None
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(max_length=100)] = []
+    sample_weight: Name | None = None
+    score_weight: Name | None = None
+    metrics: list[Metric] | None = None
