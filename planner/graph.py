@@ -52,9 +52,13 @@ class Node:
 
 
 class Graph:
-    """The interning table of one planning pass: the same op on the same inputs is one node."""
+    """The interning table of one planning pass: the same op on the same inputs is one node.
 
-    def __init__(self) -> None:
+    `salt` enters every key: results of other library versions are not found again.
+    """
+
+    def __init__(self, salt: str = "") -> None:
+        self._salt = salt.encode()
         self._nodes: dict[str, Node] = {}
 
     def node(self, op: Op, *inputs: Node) -> Node:
@@ -62,7 +66,7 @@ class Graph:
 
         The key is BLAKE2b-128 (hex) over the op's name, version and fields, and the input keys.
         """
-        digest = blake2b(digest_size=16)
+        digest = blake2b(self._salt if not inputs else b"", digest_size=16)
         digest.update(f"{type(op).__name__}/{op.version}\0{op!r}".encode())
         for source in inputs:
             digest.update(b"\0")

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from planner.expressions import Call
 from planner.graph import Op, Plane
+from planner.render import Query
 
 Task = Literal["regression", "binary", "multiclass"]
 Method = Literal["predict", "predict_proba", "decision_function"]
@@ -46,6 +47,17 @@ class MapTarget(Op):
 
     function: str
     plane: ClassVar[Plane] = Plane.WHOLE
+
+
+@dataclass(frozen=True)
+class FitTarget(Op):
+    """A target transformer fitted on the training rows of each fold. Inputs: target, folds.
+
+    Value per fold: the pair (transformed training target, fitted transformer).
+    """
+
+    transformer: Call
+    plane: ClassVar[Plane] = Plane.FOLD
 
 
 @dataclass(frozen=True)
@@ -92,15 +104,15 @@ class Concat(Op):
 class Fit(Op):
     """A predictor fitted on the training rows of each fold.
 
-    Inputs: features, folds, target as fitted, then weights if `weighted`. `transform` names the
-    fitted target transform to undo in predictions (`Call` of a transformer), `function` the
-    element-wise one already applied by `MapTarget`.
+    Inputs: features, folds, the target as fitted (Vector, MapTarget or FitTarget), then weights
+    if `weighted`. `function` names the element-wise transform that `MapTarget` applied and that
+    predictions undo. `stop_*` is early stopping: rounds without gain (0: none), fraction of the
+    training rows watched (0: the validation rows), the library's metric name (empty: default).
     """
 
     estimator: Call
     task: Task
     function: str | None = None
-    transform: Call | None = None
     weighted: bool = False
     stop_rounds: int = 0
     stop_inner: float = 0.0
@@ -168,3 +180,11 @@ class Score(Op):
     positive: str | None = None
     weighted: bool = False
     plane: ClassVar[Plane] = Plane.FOLD
+
+
+@dataclass(frozen=True)
+class Materialise(Op):
+    """Physical: one fused query run and its result kept as a table block. No inputs."""
+
+    query: Query
+    plane: ClassVar[Plane] = Plane.WHOLE

@@ -1,0 +1,108 @@
+# Stratum: set up, try, check and test. `make help` lists the targets.
+#
+# Needs python3 (3.11 or newer, with venv), make, a C compiler and cargo; everything else is
+# installed into .venv, at the versions of requirements.lock.
+
+SHELL = /bin/sh
+PYTHON = python3
+VENV = .venv
+BIN = $(VENV)/bin
+CRATE = rust_exec
+DISTRIBUTION = mcp-server-stratum
+
+# `make demo DATA=table.csv TARGET=price`
+DATA =
+TARGET =
+DEMO_FLAGS = $(if $(DATA),--data "$(DATA)") $(if $(TARGET),--target "$(TARGET)")
+BENCH_SMOKE = $(BIN)/python -m mcp_server.demo --smoke
+
+PYTEST_FLAGS =
+# The kernels are tested without the Python boundary, which would have to link Python's shared
+# library, and not every Python has one; the boundary is tested from Python.
+CARGO_TEST_FLAGS = --no-default-features
+
+# Stamps record what was done, so that a repeated `make setup` does nothing.
+VENV_STAMP = $(VENV)/.stamp-venv
+LOCK_STAMP = $(VENV)/.stamp-lock
+NATIVE_STAMP = $(VENV)/.stamp-native
+RUST_SOURCES = $(shell find $(CRATE) -name target -prune -o -type f \
+	\( -name '*.rs' -o -name 'Cargo.*' -o -name rust-toolchain.toml \) -print)
+
+# One interpreter for maturin and for bare cargo, so that they share what they build. maturin
+# refuses to choose between a conda and a virtual environment.
+export VIRTUAL_ENV = $(CURDIR)/$(VENV)
+export PYO3_PYTHON = $(VIRTUAL_ENV)/bin/python
+unexport CONDA_PREFIX
+
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test test-slow check bench-smoke wheel lock clean distclean \
+	preflight preflight-check
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
+setup: preflight $(NATIVE_STAMP) ## create .venv with the locked dependencies and the built kernels
+
+demo: setup ## run the demo; DATA=table.csv TARGET=column for data of your own
+	$(BIN)/python -m mcp_server.demo $(DEMO_FLAGS)
+
+test: setup ## run the Rust tests, then the Python tests
+	cd $(CRATE) && cargo test $(CARGO_TEST_FLAGS)
+	$(BIN)/python -m pytest -q -m "not slow or wheel" $(PYTEST_FLAGS)
+
+test-slow: setup ## run the slow tests
+	$(BIN)/python -m pytest -q -m slow --timeout=1800 $(PYTEST_FLAGS)
+
+check: preflight-check setup ## lint, check formats, types and the import rule
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd $(CRATE) && cargo fmt --check
+	cd $(CRATE) && cargo clippy --all-targets -- -D warnings
+
+bench-smoke: setup ## run the smallest benchmark
+	$(BENCH_SMOKE)
+
+wheel: setup ## build the wheel into dist/
+	$(BIN)/maturin build --release --out dist
+
+# To move a dependency: .venv/bin/python -m pip install 'name==version', make lock, make test.
+lock: setup ## write the versions installed in .venv to requirements.lock
+	$(BIN)/python -m pip freeze --exclude $(DISTRIBUTION) >requirements.lock.new
+	@if grep -v '^[A-Za-z0-9._-]*==[A-Za-z0-9.!+_-]*$$' requirements.lock.new; then \
+		echo "stratum: the lines above are not installed from a release; lock unchanged" >&2; \
+		rm requirements.lock.new; exit 1; fi
+	mv requirements.lock.new requirements.lock
+
+clean: ## remove builds and caches
+	rm -rf dist build $(CRATE)/target $(CRATE)/*.so $(NATIVE_STAMP) \
+		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name $(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## remove .venv too
+	rm -rf $(VENV)
+
+preflight:
+	@PYTHON="$(PYTHON)" sh scripts/preflight.sh setup
+
+preflight-check:
+	@PYTHON="$(PYTHON)" sh scripts/preflight.sh check
+
+# An environment that works is kept; what an interrupted run left behind is replaced.
+$(VENV_STAMP): | preflight
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+# The collective GPU library that xgboost asks for has Linux builds only.
+$(LOCK_STAMP): requirements.lock $(VENV_STAMP)
+	@echo "Installing the locked dependencies (a few minutes the first time) ..."
+	@case "$$(uname -s)" in Linux) skip='^$$' ;; *) skip='^nvidia-' ;; esac; \
+		grep -v "$$skip" requirements.lock >$(VENV)/requirements.txt
+	$(BIN)/python -m pip install --quiet -r $(VENV)/requirements.txt
+	@touch $@
+
+$(NATIVE_STAMP): $(LOCK_STAMP) pyproject.toml $(RUST_SOURCES)
+	PIP_QUIET=1 $(BIN)/maturin develop --release
+	@touch $@

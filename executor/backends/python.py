@@ -1,0 +1,233 @@
+"""The Python backend: scikit-learn, LightGBM, XGBoost and everything with fit/predict.
+
+It is the oracle: every other backend must agree with it, and it is written to do what the plain
+libraries do on the same rows. Inputs and outputs are described at each op in `planner.ops`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from executor.backends.base import Context
+from executor.backends.duckdb import to_frame
+from executor.construct import construct
+from executor.features import concatenate, take
+from executor.folds import split
+from executor.models import FittedModel, fit_model, inverse, predict
+from executor.scoring import score
+from planner.errors import DataError
+from planner.expressions import Call
+from planner.graph import Op
+from planner.ops import (
+    Apply,
+    Columns,
+    Concat,
+    Encode,
+    Fit,
+    FitTarget,
+    Folds,
+    MapTarget,
+    Member,
+    Predict,
+    RidgeFolds,
+    RidgePath,
+    Score,
+    Vector,
+)
+
+Split = list[tuple[np.ndarray, np.ndarray]]
+
+
+class PythonBackend:
+    """Runs every op except queries."""
+
+    name = "python"
+
+    def supports(self, op: Op) -> bool:
+        return type(op) in _RUN
+
+    def run(self, op: Op, inputs: Sequence[Any], context: Context) -> Any:
+        return _RUN[type(op)](op, inputs, context)
+
+
+def _folds(op: Folds, inputs: Sequence[Any], context: Context) -> Any:
+    return split(op, inputs[0], inputs[0].num_rows)
+
+
+def _vector(op: Vector, inputs: Sequence[Any], context: Context) -> Any:
+    column = to_frame(inputs[0], [op.column])[op.column]
+    values = column.to_numpy()
+    if values.dtype.kind not in "biufM":
+        values = np.asarray(values, dtype=object)
+    return values
+
+
+def _map_target(op: MapTarget, inputs: Sequence[Any], context: Context) -> Any:
+    with np.errstate(all="ignore"):
+        mapped = getattr(np, op.function)(np.asarray(inputs[0], dtype=np.float64))
+    bad = int((~np.isfinite(mapped)).sum())
+    if bad:
+        raise DataError(
+            "target_transform_domain",
+            f"'{op.function}' of the target is not finite in {bad} rows.",
+            hint="Filter those rows in `prepare`, or use another transform.",
+        )
+    return mapped
+
+
+def _fit_target(op: FitTarget, inputs: Sequence[Any], context: Context) -> Any:
+    target, folds = inputs
+    train = folds[context.position][0]
+    column = np.asarray(target, dtype=np.float64)[train].reshape(-1, 1)
+    transformer = construct(op.transformer)
+    fitted = transformer.fit(column)
+    return fitted.transform(column).reshape(-1), fitted
+
+
+def _columns(op: Columns, inputs: Sequence[Any], context: Context) -> Any:
+    frame = to_frame(inputs[0], list(op.names))
+    return frame[op.names[0]] if op.single else frame
+
+
+def _apply(op: Apply, inputs: Sequence[Any], context: Context) -> Any:
+    return construct(op.transformer).fit_transform(inputs[0])
+
+
+def _encode(op: Encode, inputs: Sequence[Any], context: Context) -> Any:
+    folds: Split = inputs[1]
+    train, valid = sides(inputs[0], folds, context)
+    transformer = construct(op.transformer)
+    if op.supervised:
+        y = training_target(inputs[2], folds, context)
+        fitted = transformer.fit_transform(train, y)
+    elif hasattr(transformer, "fit_transform"):
+        fitted = transformer.fit_transform(train)
+    else:
+        fitted = transformer.fit(train).transform(train)
+    return fitted, transformer.transform(valid)
+
+
+def _concat(op: Concat, inputs: Sequence[Any], context: Context) -> Any:
+    folds: Split = inputs[0]
+    pairs = [sides(block, folds, context) for block in inputs[1:]]
+    # The density rule of ColumnTransformer is decided on the training rows.
+    train, sparse = concatenate([pair[0] for pair in pairs], op.sparse_threshold)
+    valid, _ = concatenate([pair[1] for pair in pairs], op.sparse_threshold, sparse)
+    return train, valid
+
+
+def _fit(op: Fit, inputs: Sequence[Any], context: Context) -> Any:
+    features, folds, target, *weights = inputs
+    train, valid = sides(features, folds, context)
+    y = training_target(target, folds, context)
+    weight = np.asarray(weights[0])[folds[context.position][0]] if weights else None
+    watched = None
+    if op.stop_rounds and not op.stop_inner:
+        watched = (valid, validation_target(target, folds, context))
+    transformer = target[1] if isinstance(target, tuple) else None
+    return fit_model(op, train, y, weight, valid, watched, transformer)
+
+
+def _predict(op: Predict, inputs: Sequence[Any], context: Context) -> Any:
+    model: FittedModel = inputs[0]
+    return predict(model, op.methods)
+
+
+def _score(op: Score, inputs: Sequence[Any], context: Context) -> Any:
+    (values, method, classes), folds, target, *weights = inputs
+    valid = folds[context.position][1]
+    weight = np.asarray(weights[0])[valid] if weights else None
+    return score(
+        op.metric,
+        op.task,
+        np.asarray(target)[valid],
+        values,
+        classes=classes,
+        sample_weight=weight,
+        positive=op.positive,
+        method=method,
+    )
+
+
+def _ridge_folds(op: RidgeFolds, inputs: Sequence[Any], context: Context) -> Any:
+    """Fold by fold and alpha by alpha, as a script would: the reference of the kernel."""
+    return [
+        ridge_reference(op, inputs, Context(fold, context.threads))
+        for fold in range(len(inputs[1]))
+    ]
+
+
+def _ridge_path(op: RidgePath, inputs: Sequence[Any], context: Context) -> Any:
+    return ridge_reference(op, inputs, context)
+
+
+def _member(op: Member, inputs: Sequence[Any], context: Context) -> Any:
+    group = inputs[0]
+    predictions = group[context.position] if isinstance(group, list) else group
+    return np.ascontiguousarray(predictions[:, op.index]), "predict", None
+
+
+def ridge_reference(
+    op: RidgeFolds | RidgePath, inputs: Sequence[Any], context: Context
+) -> np.ndarray:
+    """Predictions (n_valid, alphas) of one fold by scikit-learn itself."""
+    features, folds, target = inputs
+    train, valid = sides(features, folds, context)
+    y = training_target(target, folds, context)
+    if isinstance(op, RidgeFolds):
+        front = [Call("SimpleImputer")] * op.impute + [Call("StandardScaler")] * op.scale
+        for call in front:
+            transformer = construct(call)
+            train = transformer.fit_transform(train)
+            valid = transformer.transform(valid)
+    columns = []
+    for alpha in op.alphas:
+        params = (("alpha", alpha), ("fit_intercept", op.fit_intercept))
+        model = construct(Call("Ridge", params)).fit(train, y)
+        columns.append(inverse(op.function, model.predict(valid)))
+    return np.column_stack(columns)
+
+
+def sides(block: Any, folds: Split, context: Context) -> tuple[Any, Any]:
+    """Training and validation features of the current fold, of a whole or per-fold block."""
+    if isinstance(block, tuple):
+        return block
+    train, valid = folds[context.position]
+    return take(block, train), take(block, valid)
+
+
+def training_target(target: Any, folds: Split, context: Context) -> Any:
+    """The target on the training rows, as the models are fitted on it."""
+    if isinstance(target, tuple):
+        return target[0]
+    return np.asarray(target)[folds[context.position][0]]
+
+
+def validation_target(target: Any, folds: Split, context: Context) -> Any:
+    """The target on the validation rows, transformed as for fitting."""
+    if isinstance(target, tuple):
+        raise DataError(
+            "early_stopping_unsupported",
+            "Early stopping on the validation fold needs an element-wise target transform.",
+            hint="Use transform 'log1p', or stop on {'inner': 0.1}.",
+        )
+    return np.asarray(target)[folds[context.position][1]]
+
+
+_RUN: dict[type[Op], Callable[[Any, Sequence[Any], Context], Any]] = {
+    Folds: _folds,
+    Vector: _vector,
+    MapTarget: _map_target,
+    FitTarget: _fit_target,
+    Columns: _columns,
+    Apply: _apply,
+    Encode: _encode,
+    Concat: _concat,
+    Fit: _fit,
+    Predict: _predict,
+    Score: _score,
+    RidgeFolds: _ridge_folds,
+    RidgePath: _ridge_path,
+    Member: _member,
+}

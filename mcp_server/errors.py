@@ -1,0 +1,46 @@
+"""Failures as the client sees them.
+
+Input: any exception of a tool call. Output: a `ToolError` whose text is one JSON object
+``{"code", "message", "path"?, "hint"?}``. Details of unexpected failures stay in the log.
+"""
+
+import json
+import logging
+
+from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import ValidationError
+
+from planner.errors import ServerError, StratumError
+from tools.validation import spec_error
+
+_LOG = logging.getLogger(__name__)
+
+
+def error_text(error: StratumError) -> str:
+    """Compact JSON; empty fields are left out."""
+    fields = {name: value for name, value in error.to_dict().items() if value}
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def tool_error(error: StratumError) -> ToolError:
+    return ToolError(error_text(error))
+
+
+def translate(error: BaseException, tool: str) -> ToolError:
+    """The answer to any failure of `tool`; one that was not foreseen is logged in full."""
+    if isinstance(error, StratumError):
+        return tool_error(error)
+    if isinstance(error, ValidationError):
+        return tool_error(spec_error(error, ""))
+    if isinstance(error, ToolError):
+        return error
+    if isinstance(error, RecursionError):
+        return tool_error(ServerError("too_deep", "The request is nested too deeply."))
+    _LOG.error("tool %s failed unexpectedly", tool, exc_info=error)
+    return tool_error(
+        ServerError(
+            "internal_error",
+            f"The server failed unexpectedly ({type(error).__name__}).",
+            hint="The server's log on stderr has the details. Other requests are not affected.",
+        )
+    )

@@ -1,0 +1,108 @@
+"""From built pipelines to a plan: the list of calls, and nothing else.
+
+Input: `Built` pipelines in one graph, and what the catalog and store already have. Output: the
+`Plan`, and the report that explain shows.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from planner.build import Built
+from planner.graph import Graph, Node, walk
+from planner.lower import Output, lower
+from planner.ops import Folds, Materialise
+from planner.plan import PipelinePlan, Plan, Value
+from planner.rewrite import RULES, Rule, rewrite
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A plan, and how it came about.
+
+    `asked` counts nodes as if every pipeline ran alone, `merged` after interning, `rewritten`
+    after the rules; `known` counts scores answered by the catalog.
+    """
+
+    plan: Plan
+    asked: int
+    merged: int
+    rewritten: int
+    known: int
+    rules: dict[str, int] = field(default_factory=dict)
+    outputs: tuple[Node, ...] = ()
+
+
+def compile_batch(
+    graph: Graph,
+    pipelines: Mapping[int, Built],
+    *,
+    known: Collection[str],
+    rows: Callable[[Node], int],
+    available: Callable[[Value], bool],
+    cores: int,
+    rules: Sequence[Rule] = RULES,
+) -> Compiled:
+    """Plans the pipelines that were built (position -> Built).
+
+    `known` holds the keys of scores that need no work.
+    """
+    wanted: dict[str, Output] = {}
+    asked = 0
+    for position, built in pipelines.items():
+        scores = [node for nodes in built.scores.values() for node in nodes]
+        asked += sum(1 for _ in walk(scores))
+        for node in scores:
+            if node.key in known:
+                continue
+            output = wanted.get(node.key)
+            owners = (*output.pipelines, position) if output else (position,)
+            wanted[node.key] = Output(node, built.prepared, tuple(dict.fromkeys(owners)))
+    before = [output.score for output in wanted.values()]
+    rewritten = rewrite(graph, before, rules)
+    outputs = [
+        Output(node, output.prepared, output.pipelines)
+        for node, output in zip(rewritten.outputs, wanted.values(), strict=True)
+    ]
+    tasks = lower(graph, outputs, rows, available, cores)
+    replaced = {key: node for key, node in zip(wanted, rewritten.outputs, strict=True)}
+    plans = tuple(
+        _pipeline(position, built, replaced) for position, built in pipelines.items()
+    )
+    return Compiled(
+        plan=Plan(tuple(tasks), plans),
+        asked=asked,
+        merged=sum(1 for _ in walk(before)),
+        rewritten=sum(1 for _ in walk(rewritten.outputs)),
+        known=sum(len(nodes) for b in pipelines.values() for nodes in b.scores.values())
+        - sum(len(output.pipelines) for output in wanted.values()),
+        rules=rewritten.applied,
+        outputs=tuple(rewritten.outputs),
+    )
+
+
+def _pipeline(position: int, built: Built, replaced: Mapping[str, Node]) -> PipelinePlan:
+    scores: dict[str, list[list[Value]]] = {}
+    keys: dict[str, list[str]] = {}
+    places = dict(built.places)
+    for name, nodes in built.scores.items():
+        scores[name], keys[name] = [], []
+        for logical in nodes:
+            keys[name].append(logical.key)
+            node = replaced.get(logical.key, logical)
+            folds = node.inputs[1].op
+            assert isinstance(folds, Folds)
+            scores[name].append([Value(node.key, fold) for fold in range(folds.count)])
+            for made in walk([node]):
+                # Nodes that rules made stand for the model they replace.
+                places.setdefault(made.key, built.places.get(logical.inputs[0].key, ""))
+    return PipelinePlan(position, scores, keys, places)
+
+
+def materialised(plan: Plan) -> list[str]:
+    """The fused queries of a plan, as SQL, in plan order."""
+    return [
+        instruction.op.query.sql
+        for task in plan.tasks
+        for instruction in task.instructions
+        if isinstance(instruction.op, Materialise)
+    ]

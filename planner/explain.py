@@ -1,0 +1,161 @@
+"""Explains a plan as text for agents and as JSON.
+
+Input: a `Compiled` batch. Output: what is shared, what the rules did, and the steps in order.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from planner.compile import Compiled
+from planner.expressions import text
+from planner.graph import Node, Op, Plane, walk
+from planner.ops import (
+    Apply,
+    Columns,
+    Concat,
+    Encode,
+    Fit,
+    FitTarget,
+    Folds,
+    MapTarget,
+    Materialise,
+    Member,
+    Predict,
+    RidgeFolds,
+    RidgePath,
+    Score,
+    Vector,
+)
+from planner.plan import Task
+from planner.relational import describe as describe_relation
+
+MAX_LINES = 60
+MAX_NAMES = 6
+
+
+def label(op: Op) -> str:
+    """One op in a few words."""
+    match op:
+        case Folds():
+            train = ", train rows filtered" if op.train_mask else ""
+            return f"folds {text(op.splitter)}{train}"
+        case Vector():
+            return f"column {op.column}"
+        case MapTarget():
+            return f"{op.function}(target)"
+        case FitTarget() | Encode() | Apply():
+            return text(op.transformer)
+        case Columns():
+            return "columns " + _listed(op.names)
+        case Concat():
+            return "concat"
+        case Fit():
+            return text(op.estimator)
+        case Predict():
+            return "predict"
+        case Member():
+            return f"member {op.index}"
+        case RidgeFolds():
+            front = "impute, " * op.impute + "scale, " * op.scale
+            return f"ridge over all folds ({front}{len(op.alphas)} alphas) from shared moments"
+        case RidgePath():
+            return f"ridge over {len(op.alphas)} alphas from one decomposition"
+        case Score():
+            return f"score {op.metric}"
+        case Materialise():
+            return "query"
+        case _:
+            return type(op).__name__
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:MAX_NAMES])
+    return shown + (f", ... ({len(names)})" if len(names) > MAX_NAMES else "")
+
+
+def plan_text(compiled: Compiled, names: Sequence[str]) -> str:
+    """The plan for an agent: totals first, then what is shared, then steps with their users.
+
+    `names` are the pipelines' names by position.
+    """
+    tasks = compiled.plan.tasks
+    seconds = sum(task.seconds for task in tasks)
+    lines = [
+        f"{len(compiled.plan.pipelines)} pipelines: {compiled.asked} nodes if each ran alone, "
+        f"{compiled.merged} after merging, {compiled.rewritten} after rules; "
+        f"{len(tasks)} tasks, about {seconds:.1f} s of one core.",
+    ]
+    if compiled.known:
+        lines.append(f"{compiled.known} scores are known already and cost nothing.")
+    for rule, count in compiled.rules.items():
+        lines.append(f"rule {rule}: {count} nodes replaced")
+    steps = _steps(tasks)
+    for step in steps[:MAX_LINES]:
+        lines.append(_step_line(step, names))
+    if len(steps) > MAX_LINES:
+        lines.append(f"... and {len(steps) - MAX_LINES} more steps")
+    return "\n".join(lines)
+
+
+def _steps(tasks: Sequence[Task]) -> list[tuple[str, int, float, tuple[int, ...]]]:
+    """Tasks without their folds: (description, tasks, seconds, pipelines)."""
+    grouped: dict[tuple[str, ...], list[Task]] = defaultdict(list)
+    for task in tasks:
+        grouped[_signature(task)].append(task)
+    return [
+        (
+            " -> ".join(signature),
+            len(same),
+            sum(task.seconds for task in same),
+            tuple(sorted({p for task in same for p in task.pipelines})),
+        )
+        for signature, same in grouped.items()
+    ]
+
+
+def _signature(task: Task) -> tuple[str, ...]:
+    shown = [
+        label(i.op)
+        for i in task.instructions
+        if not isinstance(i.op, Predict | Member | Vector | Columns)
+    ]
+    counted = Counter(shown)
+    return tuple(
+        item if count == 1 else f"{item} (x{count})" for item, count in counted.items()
+    )
+
+
+def _step_line(step: tuple[str, int, float, tuple[int, ...]], names: Sequence[str]) -> str:
+    description, count, seconds, pipelines = step
+    who = ", ".join(names[p] for p in pipelines[:3])
+    if len(pipelines) > 3:
+        who = f"{len(pipelines)} pipelines"
+    times = f" x{count}" if count > 1 else ""
+    return f"- {description}{times} [{seconds:.2f} s] for {who}"
+
+
+def graph_json(compiled: Compiled) -> dict[str, Any]:
+    """The rewritten graph: nodes with label, plane and number of consumers, and edges."""
+    nodes = list(walk(compiled.outputs))
+    consumers: Counter[str] = Counter()
+    for node in nodes:
+        consumers.update(source.key for source in node.inputs)
+    return {
+        "nodes": [
+            {
+                "id": node.key[:12],
+                "label": _node_label(node),
+                "plane": node.plane.value,
+                "consumers": consumers[node.key],
+            }
+            for node in nodes
+        ],
+        "edges": [
+            [source.key[:12], node.key[:12]] for node in nodes for source in node.inputs
+        ],
+    }
+
+
+def _node_label(node: Node) -> str:
+    return describe_relation(node) if node.plane is Plane.TABLE else label(node.op)

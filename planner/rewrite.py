@@ -1,0 +1,69 @@
+"""The ordered rule list, and the loop that applies it.
+
+Input: output nodes of a batch. Output: equal outputs that cost less. After each rule the
+outputs are checked to stand for as many values of the same planes as before.
+
+Some rewrites of the design happen earlier, by construction: choices are expanded and
+expressions canonical before the graph is built; columns are pruned, filters kept and row
+sources shared by `lineage.narrow`; row-wise unfitted transformers are built as `Apply`, above
+the folds; equal work is one node by interning. Relational steps are fused into one query per
+materialised table when that table is rendered.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from planner.graph import Graph, Node, substitute
+from planner.rules.groups import group_ridge
+from planner.rules.hoist import hoist_row_wise
+
+Replacements = dict[str, Node]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named rewrite: finds replacements for nodes of the graph under `outputs`."""
+
+    name: str
+    find: Callable[[Graph, Sequence[Node]], Replacements]
+
+
+RULES: tuple[Rule, ...] = (
+    # Before groups: a hoisted transformer turns fold features into whole blocks, which the
+    # group over all folds asks for.
+    Rule("hoist_row_wise", hoist_row_wise),
+    # Last of the logical rules: groups hide the fits that other rules look for.
+    Rule("group_ridge", group_ridge),
+)
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """Outputs after all rules, and how many nodes each rule replaced."""
+
+    outputs: list[Node]
+    applied: dict[str, int]
+
+
+def _replacement(found: Replacements, node: Node) -> Node | None:
+    return found.get(node.key)
+
+
+def rewrite(
+    graph: Graph, outputs: Sequence[Node], rules: Sequence[Rule] = RULES
+) -> Rewritten:
+    """Applies `rules` in order. Position i of the result stands for `outputs[i]`."""
+    current = list(outputs)
+    applied: dict[str, int] = {}
+    for rule in rules:
+        found = rule.find(graph, current)
+        if not found:
+            continue
+        applied[rule.name] = len(found)
+        changed = substitute(graph, current, partial(_replacement, found))
+        for before, after in zip(current, changed, strict=True):
+            if type(before.op) is not type(after.op) or before.plane is not after.plane:
+                raise AssertionError(f"rule {rule.name} changed what an output is")
+        current = changed
+    return Rewritten(current, applied)

@@ -1,0 +1,39 @@
+"""The compiled module; `rust_exec` says what the functions do."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+class KernelInputError(ValueError):
+    code: str
+
+class KernelInternalError(RuntimeError):
+    code: str
+
+def ridge_folds(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    train: list[NDArray[np.int64]],
+    valid: list[NDArray[np.int64]],
+    alphas: NDArray[np.float64],
+    *,
+    impute: bool = False,
+    scale: bool = False,
+    fit_intercept: bool = True,
+    threads: int = 1,
+) -> tuple[
+    NDArray[np.float64],
+    NDArray[np.float64],
+    list[NDArray[np.float64]],
+    list[str | None],
+]: ...
+def ridge_path(
+    x_train: NDArray[np.float64],
+    y_train: NDArray[np.float64],
+    x_valid: NDArray[np.float64],
+    alphas: NDArray[np.float64],
+    *,
+    fit_intercept: bool = True,
+    threads: int = 1,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], str | None]: ...
+def version() -> str: ...
+def cpu_features() -> list[str]: ...

@@ -1,0 +1,344 @@
+//! The Python boundary: checks and borrows NumPy arrays, releases the GIL, runs a kernel, and
+//! turns every failure, a panic included, into a Python exception. Nothing is computed here.
+
+use ndarray::{Array1, Array2, Array3};
+use numpy::{
+    Element, IntoPyArray, PyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray,
+    PyUntypedArrayMethods,
+};
+use pyo3::create_exception;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+
+use crate::errors::{Declined, KernelError, guarded};
+use crate::kernels::folds::{Fold, row_set};
+use crate::kernels::normal::Preparation;
+use crate::kernels::ridge::{self, Fitted, Problem};
+use crate::kernels::workers::Workers;
+
+create_exception!(
+    rust_exec,
+    KernelInputError,
+    PyValueError,
+    "An argument has the wrong type, shape or value; `code` names the fault."
+);
+create_exception!(
+    rust_exec,
+    KernelInternalError,
+    PyRuntimeError,
+    "A kernel broke one of its own promises; `code` is \"kernel_internal\"."
+);
+
+/// A borrowed array; the guard keeps Python code that asks from writing to it.
+type Borrowed<'py, T, D> = PyReadonlyArray<'py, T, D>;
+
+fn to_python(py: Python<'_>, error: &KernelError) -> PyErr {
+    let message = error.to_string();
+    let raised = match error {
+        KernelError::Input { .. } => KernelInputError::new_err(message),
+        KernelError::Internal { .. } => KernelInternalError::new_err(message),
+    };
+    match raised.value(py).setattr("code", error.code()) {
+        Ok(()) => raised,
+        Err(other) => other,
+    }
+}
+
+/// Runs a kernel without the GIL.
+fn run<T: Send>(
+    py: Python<'_>,
+    kernel: impl FnOnce() -> Result<T, KernelError> + Send,
+) -> PyResult<T> {
+    py.detach(|| guarded(kernel))
+        .map_err(|error| to_python(py, &error))
+}
+
+/// Borrows an array of exactly this type and number of dimensions.
+///
+/// Values that are not aligned, or lie at strides that are no multiple of their size (fields of
+/// a structured array), cannot be viewed and are refused.
+fn borrow<'py, T: Element, D: ndarray::Dimension>(
+    value: &Bound<'py, PyAny>,
+    name: &str,
+    dtype: &str,
+) -> PyResult<Borrowed<'py, T, D>> {
+    let py = value.py();
+    let fault = |code, message| to_python(py, &KernelError::input(code, message));
+    let wanted = D::NDIM.unwrap_or(0);
+    let Ok(array) = value.cast::<PyArray<T, D>>() else {
+        let kind = value.get_type();
+        let found = match (value.getattr("dtype"), value.getattr("ndim")) {
+            (Ok(dtype), Ok(ndim)) => format!("{ndim}-d {dtype}"),
+            _ => kind.name()?.to_string(),
+        };
+        let message = format!("{name} must be a {wanted}-d NumPy array of {dtype}, got {found}");
+        return Err(fault("bad_array", message));
+    };
+    let aligned: bool = array.getattr("flags")?.get_item("ALIGNED")?.extract()?;
+    let item = size_of::<T>() as isize;
+    if !aligned || array.strides().iter().any(|stride| stride % item != 0) {
+        let message = format!("{name} is not aligned; pass a copy of it");
+        return Err(fault("bad_array", message));
+    }
+    array
+        .try_readonly()
+        .map_err(|_| fault("bad_array", format!("{name} is being written to elsewhere")))
+}
+
+fn check_length(name: &str, found: usize, other: &str, wanted: usize) -> Result<(), KernelError> {
+    if found == wanted {
+        return Ok(());
+    }
+    let message = format!("{name} has {found} rows, but {other} has {wanted}");
+    Err(KernelError::input("shape_mismatch", message))
+}
+
+fn check_matrix(name: &str, shape: &[usize]) -> Result<(), KernelError> {
+    if shape[0] == 0 || shape[1] == 0 {
+        let message = format!("{name} has shape ({}, {})", shape[0], shape[1]);
+        return Err(KernelError::input("empty_matrix", message));
+    }
+    // Row numbers are kept in 32 bits.
+    if shape[0] >= u32::MAX as usize {
+        let message = format!("{name} has {} rows, more than the kernel counts", shape[0]);
+        return Err(KernelError::input("too_many_rows", message));
+    }
+    Ok(())
+}
+
+fn check_alphas(alphas: Vec<f64>) -> Result<Vec<f64>, KernelError> {
+    if alphas.is_empty() {
+        return Err(KernelError::input("bad_alpha", "alphas is empty"));
+    }
+    match alphas.iter().find(|a| !(a.is_finite() && **a >= 0.0)) {
+        Some(bad) => Err(KernelError::input(
+            "bad_alpha",
+            format!("alphas must be finite and not negative, got {bad}"),
+        )),
+        None => Ok(alphas),
+    }
+}
+
+fn check_threads(threads: i64) -> Result<Workers, KernelError> {
+    Workers::new(usize::try_from(threads).unwrap_or(0))
+}
+
+fn index_sets(value: &Bound<'_, PyAny>, name: &str, n: usize) -> PyResult<Vec<Vec<u32>>> {
+    let py = value.py();
+    let Ok(items) = value.cast::<PyList>() else {
+        let message = format!("{name} must be a list of 1-d NumPy arrays of int64");
+        return Err(to_python(py, &KernelError::input("bad_array", message)));
+    };
+    let mut sets = Vec::with_capacity(items.len());
+    for (k, item) in items.iter().enumerate() {
+        let label = format!("{name}[{k}]");
+        let rows = borrow::<i64, ndarray::Ix1>(&item, &label, "int64")?;
+        let rows = row_set(rows.as_array().iter().copied(), n, &label);
+        sets.push(rows.map_err(|error| to_python(py, &error))?);
+    }
+    Ok(sets)
+}
+
+type FoldsAnswer<'py> = (
+    Bound<'py, PyArray3<f64>>,
+    Bound<'py, PyArray2<f64>>,
+    Vec<Bound<'py, PyArray2<f64>>>,
+    Vec<Option<&'static str>>,
+);
+
+/// See `rust_exec.ridge_folds`.
+#[pyfunction]
+#[pyo3(signature = (x, y, train, valid, alphas, *, impute=false, scale=false, fit_intercept=true, threads=1))]
+#[allow(clippy::too_many_arguments)]
+fn ridge_folds<'py>(
+    py: Python<'py>,
+    x: &Bound<'py, PyAny>,
+    y: &Bound<'py, PyAny>,
+    train: &Bound<'py, PyAny>,
+    valid: &Bound<'py, PyAny>,
+    alphas: &Bound<'py, PyAny>,
+    impute: bool,
+    scale: bool,
+    fit_intercept: bool,
+    threads: i64,
+) -> PyResult<FoldsAnswer<'py>> {
+    let x = borrow::<f64, ndarray::Ix2>(x, "x", "float64")?;
+    let y = borrow::<f64, ndarray::Ix1>(y, "y", "float64")?;
+    let alphas = borrow::<f64, ndarray::Ix1>(alphas, "alphas", "float64")?;
+    let train = index_sets(train, "train", x.shape()[0])?;
+    let valid = index_sets(valid, "valid", x.shape()[0])?;
+    let (x, y) = (x.as_array(), y.as_array());
+    let alphas = alphas.as_array().to_vec();
+    let (n_alphas, p, sizes) = (alphas.len(), x.ncols(), lengths(&valid));
+    let fits = run(py, move || {
+        check_matrix("x", x.shape())?;
+        check_length("y", y.len(), "x", x.nrows())?;
+        if train.len() != valid.len() || train.is_empty() {
+            let message = format!(
+                "{} training and {} validation sets",
+                train.len(),
+                valid.len()
+            );
+            return Err(KernelError::input("shape_mismatch", message));
+        }
+        let problem = Problem {
+            x,
+            y,
+            alphas: &check_alphas(alphas)?,
+            impute,
+            preparation: Preparation {
+                scale,
+                fit_intercept,
+            },
+        };
+        let pairs = train.into_iter().zip(valid);
+        let folds: Vec<Fold> = pairs.map(|(train, valid)| Fold { train, valid }).collect();
+        Ok(ridge::ridge_folds(
+            &problem,
+            &folds,
+            &check_threads(threads)?,
+        ))
+    })?;
+    let mut coef = Vec::with_capacity(fits.len() * n_alphas * p);
+    let mut intercept = Vec::with_capacity(fits.len() * n_alphas);
+    let mut predictions = Vec::with_capacity(fits.len());
+    let mut declined = Vec::with_capacity(fits.len());
+    for (fit, rows) in fits.into_iter().zip(sizes) {
+        declined.push(fit.as_ref().err().map(|reason| reason.as_str()));
+        let fit = fit.unwrap_or_else(|_| unanswered(rows, n_alphas, p));
+        coef.extend(fit.coef);
+        intercept.extend(fit.intercept);
+        predictions.push(matrix(py, fit.predictions, rows, n_alphas)?);
+    }
+    let folds = predictions.len();
+    let coef = shaped(py, Array3::from_shape_vec((folds, n_alphas, p), coef))?;
+    let intercept = matrix(py, intercept, folds, n_alphas)?;
+    Ok((coef.into_pyarray(py), intercept, predictions, declined))
+}
+
+type PathAnswer<'py> = (
+    Bound<'py, PyArray2<f64>>,
+    Bound<'py, PyArray1<f64>>,
+    Bound<'py, PyArray2<f64>>,
+    Option<&'static str>,
+);
+
+/// See `rust_exec.ridge_path`.
+#[pyfunction]
+#[pyo3(signature = (x_train, y_train, x_valid, alphas, *, fit_intercept=true, threads=1))]
+fn ridge_path<'py>(
+    py: Python<'py>,
+    x_train: &Bound<'py, PyAny>,
+    y_train: &Bound<'py, PyAny>,
+    x_valid: &Bound<'py, PyAny>,
+    alphas: &Bound<'py, PyAny>,
+    fit_intercept: bool,
+    threads: i64,
+) -> PyResult<PathAnswer<'py>> {
+    let x_train = borrow::<f64, ndarray::Ix2>(x_train, "x_train", "float64")?;
+    let y_train = borrow::<f64, ndarray::Ix1>(y_train, "y_train", "float64")?;
+    let x_valid = borrow::<f64, ndarray::Ix2>(x_valid, "x_valid", "float64")?;
+    let alphas = borrow::<f64, ndarray::Ix1>(alphas, "alphas", "float64")?;
+    let (x, y, x_valid) = (x_train.as_array(), y_train.as_array(), x_valid.as_array());
+    let alphas = alphas.as_array().to_vec();
+    let (n_alphas, p, rows) = (alphas.len(), x.ncols(), x_valid.nrows());
+    let fit: Result<Fitted, Declined> = run(py, move || {
+        check_matrix("x_train", x.shape())?;
+        check_matrix("x_valid", x_valid.shape())?;
+        check_length("y_train", y.len(), "x_train", x.nrows())?;
+        if x_valid.ncols() != x.ncols() {
+            let (valid, train) = (x_valid.ncols(), x.ncols());
+            let message = format!("x_valid has {valid} columns, but x_train has {train}");
+            return Err(KernelError::input("shape_mismatch", message));
+        }
+        let problem = Problem {
+            x,
+            y,
+            alphas: &check_alphas(alphas)?,
+            impute: false,
+            preparation: Preparation {
+                scale: false,
+                fit_intercept,
+            },
+        };
+        Ok(ridge::ridge_path(
+            &problem,
+            x_valid,
+            &check_threads(threads)?,
+        ))
+    })?;
+    let declined = fit.as_ref().err().map(|reason| reason.as_str());
+    let fit = fit.unwrap_or_else(|_| unanswered(rows, n_alphas, p));
+    let intercept = Array1::from_vec(fit.intercept).into_pyarray(py);
+    let coef = matrix(py, fit.coef, n_alphas, p)?;
+    Ok((
+        coef,
+        intercept,
+        matrix(py, fit.predictions, rows, n_alphas)?,
+        declined,
+    ))
+}
+
+fn lengths(sets: &[Vec<u32>]) -> Vec<usize> {
+    sets.iter().map(Vec::len).collect()
+}
+
+/// What stands in for the result of a declined fold.
+fn unanswered(rows: usize, alphas: usize, p: usize) -> Fitted {
+    Fitted {
+        coef: vec![f64::NAN; alphas * p],
+        intercept: vec![f64::NAN; alphas],
+        predictions: vec![f64::NAN; rows * alphas],
+    }
+}
+
+fn shaped<T>(py: Python<'_>, array: Result<T, ndarray::ShapeError>) -> PyResult<T> {
+    array.map_err(|error| to_python(py, &KernelError::internal(error.to_string())))
+}
+
+fn matrix<'py>(
+    py: Python<'py>,
+    values: Vec<f64>,
+    rows: usize,
+    columns: usize,
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    Ok(shaped(py, Array2::from_shape_vec((rows, columns), values))?.into_pyarray(py))
+}
+
+/// Version of the crate.
+#[pyfunction]
+fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+/// Vector instruction sets of this processor that the kernels make use of, widest last.
+#[pyfunction]
+fn cpu_features() -> Vec<&'static str> {
+    let mut found = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        let known = [
+            ("sse2", std::arch::is_x86_feature_detected!("sse2")),
+            ("avx", std::arch::is_x86_feature_detected!("avx")),
+            ("avx2", std::arch::is_x86_feature_detected!("avx2")),
+            ("fma", std::arch::is_x86_feature_detected!("fma")),
+            ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
+        ];
+        found.extend(known.iter().filter(|(_, has)| *has).map(|(name, _)| *name));
+    }
+    #[cfg(target_arch = "aarch64")]
+    found.push("neon");
+    found
+}
+
+#[pymodule]
+pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add("KernelInputError", py.get_type::<KernelInputError>())?;
+    module.add("KernelInternalError", py.get_type::<KernelInternalError>())?;
+    module.add_function(wrap_pyfunction!(ridge_folds, module)?)?;
+    module.add_function(wrap_pyfunction!(ridge_path, module)?)?;
+    module.add_function(wrap_pyfunction!(version, module)?)?;
+    module.add_function(wrap_pyfunction!(cpu_features, module)?)
+}

@@ -1,0 +1,298 @@
+//! Row blocks: gathers a set of rows of a matrix, shifted by a centre, into a small dense buffer.
+//!
+//! This is the only place that knows how the input lies in memory, and the only copy made of it:
+//! one block at a time, small enough to stay in the second-level cache.
+
+use faer::MatRef;
+use ndarray::ArrayView2;
+
+/// How the rows of the input are best walked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// The values of a row are neighbours.
+    Rows,
+    /// The values of a column are neighbours.
+    Columns,
+    /// Neither.
+    Strided,
+}
+
+/// A read-only (n, p) matrix of any strides.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    x: ArrayView2<'a, f64>,
+    layout: Layout,
+}
+
+/// What to put where the input has a NaN.
+#[derive(Clone, Copy)]
+pub enum Missing<'a> {
+    /// Leave the NaN there.
+    Keep,
+    /// One value per column, on the centred scale.
+    Fill(&'a [f64]),
+}
+
+impl<'a> Source<'a> {
+    pub fn new(x: ArrayView2<'a, f64>) -> Self {
+        let strides = x.strides();
+        let layout = if strides[1] == 1 || x.ncols() == 1 && strides[0] != 1 {
+            Layout::Rows
+        } else if strides[0] == 1 {
+            Layout::Columns
+        } else {
+            Layout::Strided
+        };
+        Self { x, layout }
+    }
+
+    pub fn nrows(&self) -> usize {
+        self.x.nrows()
+    }
+
+    pub fn ncols(&self) -> usize {
+        self.x.ncols()
+    }
+
+    pub fn at(&self, row: u32, column: usize) -> f64 {
+        self.x[[row as usize, column]]
+    }
+
+    /// Writes `x[rows] - centre` into the first columns of `block`, whose other columns keep
+    /// what they held.
+    pub fn pack(&self, rows: &[u32], centre: &[f64], missing: Missing<'_>, block: &mut Block) {
+        block.reshape(rows.len(), self.layout == Layout::Rows);
+        match self.layout {
+            Layout::Rows => self.pack_rows(rows, centre, missing, block),
+            Layout::Columns => self.pack_columns(rows, centre, missing, block),
+            Layout::Strided => self.pack_strided(rows, centre, missing, block),
+        }
+    }
+
+    fn pack_rows(&self, rows: &[u32], centre: &[f64], missing: Missing<'_>, block: &mut Block) {
+        let p = self.ncols();
+        let width = block.width;
+        for (target, &row) in block.data.chunks_exact_mut(width).zip(rows) {
+            let values = self.x.row(row as usize);
+            let target = &mut target[..p];
+            match (values.to_slice(), missing) {
+                (Some(values), Missing::Keep) => {
+                    for ((t, v), c) in target.iter_mut().zip(values).zip(centre) {
+                        *t = v - c;
+                    }
+                }
+                (Some(values), Missing::Fill(fill)) => {
+                    let pairs = values.iter().zip(centre).zip(fill);
+                    for (t, ((v, c), f)) in target.iter_mut().zip(pairs) {
+                        *t = if v.is_nan() { *f } else { v - c };
+                    }
+                }
+                (None, _) => {
+                    for (j, t) in target.iter_mut().enumerate() {
+                        *t = missing.value(j, values[j], centre[j]);
+                    }
+                }
+            }
+        }
+    }
+
+    fn pack_columns(&self, rows: &[u32], centre: &[f64], missing: Missing<'_>, block: &mut Block) {
+        let run = contiguous(rows);
+        let m = rows.len();
+        for (j, target) in (0..self.ncols()).zip(block.data.chunks_exact_mut(m)) {
+            let values = self.x.column(j);
+            let c = centre[j];
+            match (values.to_slice(), &run) {
+                (Some(values), Some(run)) => {
+                    let values = &values[run.clone()];
+                    match missing {
+                        Missing::Keep => {
+                            for (t, v) in target.iter_mut().zip(values) {
+                                *t = v - c;
+                            }
+                        }
+                        Missing::Fill(fill) => {
+                            let f = fill[j];
+                            for (t, v) in target.iter_mut().zip(values) {
+                                *t = if v.is_nan() { f } else { v - c };
+                            }
+                        }
+                    }
+                }
+                (Some(values), None) => {
+                    for (t, &row) in target.iter_mut().zip(rows) {
+                        *t = missing.value(j, values[row as usize], c);
+                    }
+                }
+                (None, _) => {
+                    for (t, &row) in target.iter_mut().zip(rows) {
+                        *t = missing.value(j, values[row as usize], c);
+                    }
+                }
+            }
+        }
+    }
+
+    fn pack_strided(&self, rows: &[u32], centre: &[f64], missing: Missing<'_>, block: &mut Block) {
+        let m = rows.len();
+        for (j, target) in (0..self.ncols()).zip(block.data.chunks_exact_mut(m)) {
+            for (t, &row) in target.iter_mut().zip(rows) {
+                *t = missing.value(j, self.at(row, j), centre[j]);
+            }
+        }
+    }
+}
+
+impl Missing<'_> {
+    #[inline]
+    fn value(self, column: usize, value: f64, centre: f64) -> f64 {
+        match self {
+            Self::Fill(fill) if value.is_nan() => fill[column],
+            _ => value - centre,
+        }
+    }
+}
+
+/// The rows as a range, when they are consecutive.
+fn contiguous(rows: &[u32]) -> Option<std::ops::Range<usize>> {
+    let first = *rows.first()? as usize;
+    let consecutive = rows.windows(2).all(|w| w[1] == w[0].wrapping_add(1));
+    consecutive.then(|| first..first + rows.len())
+}
+
+/// A dense (m, width) buffer in the order in which the source is read fastest.
+pub struct Block {
+    data: Vec<f64>,
+    rows: usize,
+    width: usize,
+    row_major: bool,
+}
+
+/// Values a block may hold: half a megabyte, so that it stays in the second-level cache.
+const BLOCK_VALUES: usize = 1 << 16;
+
+impl Block {
+    /// Rows to take at a time for this width.
+    pub fn capacity(width: usize) -> usize {
+        (BLOCK_VALUES / width.max(1)).clamp(64, 1024)
+    }
+
+    pub fn new(width: usize) -> Self {
+        Self {
+            data: vec![0.0; width * Self::capacity(width)],
+            rows: 0,
+            width,
+            row_major: true,
+        }
+    }
+
+    fn reshape(&mut self, rows: usize, row_major: bool) {
+        self.rows = rows;
+        self.row_major = row_major;
+        self.data
+            .resize(self.data.len().max(rows * self.width), 0.0);
+    }
+
+    pub fn set_column(&mut self, column: usize, values: impl Iterator<Item = f64>) {
+        let (start, step) = if self.row_major {
+            (column, self.width)
+        } else {
+            (column * self.rows, 1)
+        };
+        for (i, value) in values.take(self.rows).enumerate() {
+            self.data[start + i * step] = value;
+        }
+    }
+
+    /// Adds each of the first `sums.len()` columns to `sums` and counts its NaN in `missing`.
+    pub fn add_sums(&self, sums: &mut [f64], missing: &mut [u64]) {
+        let p = sums.len();
+        if self.row_major {
+            for row in self.data.chunks_exact(self.width).take(self.rows) {
+                for ((s, m), v) in sums.iter_mut().zip(missing.iter_mut()).zip(&row[..p]) {
+                    *s += if v.is_nan() { 0.0 } else { *v };
+                    *m += u64::from(v.is_nan());
+                }
+            }
+        } else {
+            let columns = self.data.chunks_exact(self.rows);
+            for ((s, m), column) in sums.iter_mut().zip(missing.iter_mut()).zip(columns) {
+                *s += column.iter().filter(|v| !v.is_nan()).sum::<f64>();
+                *m += column.iter().filter(|v| v.is_nan()).count() as u64;
+            }
+        }
+    }
+
+    /// The block as an (m, width) matrix.
+    pub fn view(&self) -> MatRef<'_, f64> {
+        let data = &self.data[..self.rows * self.width];
+        if self.row_major {
+            MatRef::from_row_major_slice(data, self.rows, self.width)
+        } else {
+            MatRef::from_column_major_slice(data, self.rows, self.width)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, Slice};
+
+    fn sample() -> Array2<f64> {
+        Array2::from_shape_fn((6, 4), |(i, j)| (10 * i + j) as f64)
+    }
+
+    #[test]
+    fn every_layout_packs_the_same_values() {
+        let c_order = sample();
+        let f_order = c_order.t().as_standard_layout().into_owned();
+        let mut wide = Array2::zeros((12, 8));
+        let every_second = |_| Slice::new(0, None, 2);
+        wide.slice_each_axis_mut(every_second).assign(&c_order);
+        let views = [
+            c_order.view(),
+            f_order.t(),
+            wide.slice_each_axis(every_second),
+        ];
+        let centre = [1.0, 2.0, 3.0, 4.0];
+        for view in views {
+            let source = Source::new(view);
+            for rows in [&[1, 2, 3][..], &[5, 0, 0]] {
+                let mut block = Block::new(5);
+                source.pack(rows, &centre, Missing::Keep, &mut block);
+                block.set_column(4, std::iter::repeat(1.0));
+                let packed = block.view();
+                for (i, &row) in rows.iter().enumerate() {
+                    for j in 0..4 {
+                        assert_eq!(packed[(i, j)], c_order[[row as usize, j]] - centre[j]);
+                    }
+                    assert_eq!(packed[(i, 4)], 1.0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn missing_values_are_filled_or_kept() {
+        let mut x = sample();
+        x[[2, 1]] = f64::NAN;
+        let f_order = x.t().as_standard_layout().into_owned();
+        for view in [x.view(), f_order.t()] {
+            let source = Source::new(view);
+            let mut block = Block::new(4);
+            for rows in [&[1, 2][..], &[2, 1]] {
+                source.pack(rows, &[0.0; 4], Missing::Fill(&[7.0; 4]), &mut block);
+                let i = rows.iter().position(|&r| r == 2).unwrap();
+                assert_eq!(block.view()[(i, 1)], 7.0);
+                assert_eq!(block.view()[(i, 2)], 22.0);
+                source.pack(rows, &[0.0; 4], Missing::Keep, &mut block);
+                assert!(block.view()[(i, 1)].is_nan());
+                let (mut sums, mut missing) = (vec![0.0; 4], vec![0; 4]);
+                block.add_sums(&mut sums, &mut missing);
+                assert_eq!(sums, vec![30.0, 11.0, 34.0, 36.0]);
+                assert_eq!(missing, vec![0, 1, 0, 0]);
+            }
+        }
+    }
+}

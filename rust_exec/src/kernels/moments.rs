@@ -1,0 +1,240 @@
+//! Second moments [X m 1 y]^T [X m 1 y] over row sets, about a common centre.
+//!
+//! Input: a matrix, a target and row numbers. Output: one small symmetric matrix per row set,
+//! from which means, variances, mean imputation and every linear model of those rows follow.
+//! Moments about one centre add and subtract, which is what lets folds share them. `m` are the
+//! missing-value indicators of the columns that have any: an imputed column is x0 + mean * m,
+//! with x0 zero where the value is missing.
+
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::{Accum, Mat, Par};
+use ndarray::ArrayView1;
+
+use super::block::{Block, Missing, Source};
+use super::workers::Workers;
+
+/// Rows summed by one task. Fixed, so that results do not depend on the number of threads.
+const SEGMENT_ROWS: usize = 1 << 14;
+
+/// The centre that moments are taken about, and how missing values enter.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// (p,) shift of the features.
+    pub centre: Vec<f64>,
+    /// Shift of the target.
+    pub y_centre: f64,
+    /// Columns that get an indicator, ascending.
+    pub indicators: Vec<usize>,
+    /// Whether a NaN counts as the centre (else it stays and spoils the moments).
+    pub impute: bool,
+}
+
+impl Frame {
+    pub fn features(&self) -> usize {
+        self.centre.len()
+    }
+
+    /// Position of the column of ones.
+    pub fn one(&self) -> usize {
+        self.features() + self.indicators.len()
+    }
+
+    /// Position of the target.
+    pub fn y(&self) -> usize {
+        self.one() + 1
+    }
+
+    pub fn width(&self) -> usize {
+        self.one() + 2
+    }
+}
+
+/// Means of the columns over `rows`, without their NaN, and how many NaN there were.
+///
+/// A column of one repeated value gives exactly that value; one without values gives 0.
+pub fn column_means(source: &Source<'_>, rows: &[u32]) -> (Vec<f64>, Vec<u64>) {
+    let p = source.ncols();
+    // Summing differences from a value of the column keeps large offsets out of the sums.
+    let start: Vec<f64> = (0..p)
+        .map(|j| {
+            let values = rows.iter().map(|&row| source.at(row, j));
+            values.into_iter().find(|v| !v.is_nan()).unwrap_or(0.0)
+        })
+        .collect();
+    let mut sums = vec![0.0; p];
+    let mut missing = vec![0; p];
+    let mut partial = vec![0.0; p];
+    let mut block = Block::new(p);
+    for rows in rows.chunks(Block::capacity(p)) {
+        source.pack(rows, &start, Missing::Keep, &mut block);
+        partial.fill(0.0);
+        block.add_sums(&mut partial, &mut missing);
+        for (sum, part) in sums.iter_mut().zip(&partial) {
+            *sum += part;
+        }
+    }
+    for (j, sum) in sums.iter_mut().enumerate() {
+        let present = rows.len() as u64 - missing[j];
+        *sum = start[j] + *sum / present.max(1) as f64;
+    }
+    (sums, missing)
+}
+
+/// Mean of the target over `rows`.
+pub fn target_mean(y: ArrayView1<'_, f64>, rows: &[u32]) -> f64 {
+    let Some(&first) = rows.first() else {
+        return 0.0;
+    };
+    let start = y[first as usize];
+    let mut sum = 0.0;
+    for rows in rows.chunks(1024) {
+        sum += rows.iter().map(|&row| y[row as usize] - start).sum::<f64>();
+    }
+    start + sum / rows.len() as f64
+}
+
+/// The common value of a column over `rows`, NaN left out, if it has only one.
+pub fn constant_value(source: &Source<'_>, rows: &[u32], column: usize) -> Option<f64> {
+    let mut values = rows
+        .iter()
+        .map(|&row| source.at(row, column))
+        .filter(|v| !v.is_nan());
+    let first = values.next()?;
+    values.all(|v| v == first).then_some(first)
+}
+
+/// Moments of each row set about the frame's centre; only the lower triangle is written.
+pub fn moments(
+    source: &Source<'_>,
+    y: ArrayView1<'_, f64>,
+    sets: &[&[u32]],
+    frame: &Frame,
+    workers: &Workers,
+) -> Vec<Mat<f64>> {
+    let segments: Vec<(usize, &[u32])> = sets
+        .iter()
+        .enumerate()
+        .flat_map(|(set, rows)| rows.chunks(SEGMENT_ROWS).map(move |rows| (set, rows)))
+        .collect();
+    let parts = workers.map(segments.len(), |task| {
+        segment(source, y, segments[task].1, frame)
+    });
+    let mut parts = segments.iter().zip(parts).peekable();
+    let mut sums = Vec::with_capacity(sets.len());
+    for set in 0..sets.len() {
+        let mut sum: Option<Mat<f64>> = None;
+        while let Some((_, part)) = parts.next_if(|(segment, _)| segment.0 == set) {
+            match &mut sum {
+                None => sum = Some(part),
+                Some(sum) => *sum += part,
+            }
+        }
+        sums.push(sum.unwrap_or_else(|| Mat::zeros(frame.width(), frame.width())));
+    }
+    sums
+}
+
+fn segment(source: &Source<'_>, y: ArrayView1<'_, f64>, rows: &[u32], frame: &Frame) -> Mat<f64> {
+    let width = frame.width();
+    let p = frame.features();
+    let zeros = vec![0.0; p];
+    let missing = if frame.impute {
+        Missing::Fill(&zeros)
+    } else {
+        Missing::Keep
+    };
+    let mut block = Block::new(width);
+    let mut sum = Mat::<f64>::zeros(width, width);
+    for rows in rows.chunks(Block::capacity(width)) {
+        source.pack(rows, &frame.centre, missing, &mut block);
+        for (q, &column) in frame.indicators.iter().enumerate() {
+            let flags = rows
+                .iter()
+                .map(|&row| f64::from(source.at(row, column).is_nan()));
+            block.set_column(p + q, flags);
+        }
+        block.set_column(frame.one(), std::iter::repeat(1.0));
+        let target = rows.iter().map(|&row| y[row as usize] - frame.y_centre);
+        block.set_column(frame.y(), target);
+        // The inner product: faer picks the widest vector instructions at run time.
+        let z = block.view();
+        triangular::matmul(
+            sum.as_mut(),
+            BlockStructure::TriangularLower,
+            Accum::Add,
+            z.transpose(),
+            BlockStructure::Rectangular,
+            z,
+            BlockStructure::Rectangular,
+            1.0,
+            Par::Seq,
+        );
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array1, Array2};
+
+    fn data(n: usize) -> (Array2<f64>, Array1<f64>) {
+        let x = Array2::from_shape_fn((n, 3), |(i, j)| ((7 * i + 3 * j) % 11) as f64 + 100.0);
+        let y = Array1::from_shape_fn(n, |i| (i % 5) as f64);
+        (x, y)
+    }
+
+    #[test]
+    fn moments_agree_with_plain_sums_for_any_thread_count() {
+        let n = 2 * SEGMENT_ROWS + 17;
+        let (mut x, y) = data(n);
+        x[[3, 1]] = f64::NAN;
+        let source = Source::new(x.view());
+        let rows: Vec<u32> = (0..n as u32).filter(|r| r % 3 != 0 || *r == 3).collect();
+        let frame = Frame {
+            centre: vec![100.0, 104.0, 90.0],
+            y_centre: 2.0,
+            indicators: vec![1],
+            impute: true,
+        };
+        let row = |r: u32| {
+            let r = r as usize;
+            let v = |j: usize| {
+                let v = x[[r, j]];
+                if v.is_nan() { 0.0 } else { v - frame.centre[j] }
+            };
+            let flag = f64::from(x[[r, 1]].is_nan());
+            [v(0), v(1), v(2), flag, 1.0, y[r] - 2.0]
+        };
+        let got = |threads| {
+            let workers = Workers::new(threads).unwrap();
+            moments(&source, y.view(), &[&rows, &rows[..1]], &frame, &workers)
+        };
+        let one = got(1);
+        for i in 0..6 {
+            for j in 0..=i {
+                // Small whole numbers: sums are exact.
+                let expected: f64 = rows.iter().map(|&r| row(r)[i] * row(r)[j]).sum();
+                assert_eq!(one[0][(i, j)], expected);
+                assert_eq!(one[1][(i, j)], row(rows[0])[i] * row(rows[0])[j]);
+            }
+        }
+        assert_eq!(one, got(2));
+    }
+
+    #[test]
+    fn means_leave_nan_out_and_keep_constants_exact() {
+        let x = Array2::from_shape_fn((5, 3), |(i, j)| match (i, j) {
+            (1, 0) | (_, 2) => f64::NAN,
+            (_, 0) => i as f64,
+            _ => 0.1,
+        });
+        let source = Source::new(x.view());
+        let (means, missing) = column_means(&source, &[0, 1, 2, 4]);
+        assert_eq!(means, vec![2.0, 0.1, 0.0]);
+        assert_eq!(missing, vec![1, 0, 4]);
+        assert_eq!(constant_value(&source, &[0, 1], 0), Some(0.0));
+        assert_eq!(constant_value(&source, &[0, 2], 0), None);
+        assert_eq!(constant_value(&source, &[0, 2], 2), None);
+    }
+}

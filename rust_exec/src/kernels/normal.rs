@@ -1,0 +1,339 @@
+//! Centred, imputed and equilibrated normal equations of one fold, from its moments.
+//!
+//! Input: moments of the training rows about a frame. Output: a correlation-like matrix with
+//! unit diagonal, its right-hand side, and what leads back to raw coefficients. Equilibrating
+//! makes the solve indifferent to the columns' units; the ridge penalty, which is not, becomes a
+//! diagonal of its own. Constant columns follow scikit-learn's `StandardScaler`: scale 1.
+
+use faer::Mat;
+
+use super::block::Source;
+use super::imputed::Imputed;
+use super::moments::{Frame, constant_value};
+use crate::errors::Declined;
+
+/// Which pipeline is fitted before the linear model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preparation {
+    pub scale: bool,
+    pub fit_intercept: bool,
+}
+
+impl Preparation {
+    /// Whether the features are centred before the fit.
+    pub fn centred(self) -> bool {
+        self.scale || self.fit_intercept
+    }
+
+    /// By how many units in the last place the reference library's column means are off.
+    ///
+    /// It sums columns row by row, so the error grows like a random walk. It cancels where
+    /// standardised features are centred once more by the linear model.
+    pub fn mean_rounding(self, rows: f64) -> f64 {
+        match (self.scale, self.fit_intercept) {
+            (true, true) => 0.0,
+            (false, false) => 2.0,
+            _ => 2.0 + rows.sqrt(),
+        }
+    }
+}
+
+/// Moments of one fold's training rows, and the sums that they were computed from.
+pub struct Training<'a> {
+    pub moments: &'a Mat<f64>,
+    /// Diagonal of the moments that rounding errors are proportional to: the total's when these
+    /// moments are a difference, their own when not.
+    pub base: &'a [f64],
+    pub rows: &'a [u32],
+    pub frame: &'a Frame,
+}
+
+/// The normal equations (R + diag(alpha * penalty)) w = rhs of one fold.
+#[derive(Debug)]
+pub struct Normal {
+    /// Number of training rows.
+    pub rows: f64,
+    /// Columns that take part; the others are constant and have coefficient 0.
+    pub active: Vec<usize>,
+    /// (a, a) symmetric, unit diagonal.
+    pub matrix: Mat<f64>,
+    pub rhs: Vec<f64>,
+    /// (a,) penalty of one unit of alpha.
+    pub penalty: Vec<f64>,
+    /// (a,) raw coefficient = w / unit.
+    pub unit: Vec<f64>,
+    /// (a,) square root of how many times larger the summed squares were than what is left
+    /// after centring: the loss of digits of a row of `matrix`.
+    pub loss: Vec<f64>,
+    /// (a,) training means of the active columns.
+    pub mean: Vec<f64>,
+    /// Norm of the target as the sums saw it.
+    pub y_norm: f64,
+    /// (p,) training means of the features, less the frame's centre.
+    pub offset: Vec<f64>,
+    /// Training mean of the target.
+    pub y_mean: f64,
+    /// Sum of squares of the target that the fit explains (centred with an intercept).
+    pub y_squares: f64,
+    /// (p,) bound on the coefficient that rounding may give a constant column in the reference
+    /// library, times alpha; 0 for active columns.
+    pub constant_noise: Vec<f64>,
+}
+
+impl Normal {
+    /// Writes solutions of the equations as raw coefficients into columns of `coef`.
+    pub fn unscale(&self, solutions: &Mat<f64>, coef: &mut Mat<f64>, first: usize) {
+        for k in 0..solutions.ncols() {
+            for (i, &column) in self.active.iter().enumerate() {
+                coef[(column, first + k)] = solutions[(i, k)] / self.unit[i];
+            }
+        }
+    }
+}
+
+/// Why there are no normal equations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    Declined(Declined),
+    /// Subtraction lost too many digits: sum the training rows themselves.
+    SumDirectly,
+}
+
+impl From<Declined> for Refusal {
+    fn from(reason: Declined) -> Self {
+        Self::Declined(reason)
+    }
+}
+
+/// Summed squares may be at most this many times what is left after centring.
+const MAX_CANCELLATION: f64 = 1e5;
+/// Below this, squares may have underflowed and say nothing.
+const TINY_SQUARES: f64 = 1e-280;
+
+enum Column {
+    Active,
+    Constant(f64),
+}
+
+/// Builds the normal equations. `direct` says that the moments are not a difference.
+pub fn normal_equations(
+    training: &Training<'_>,
+    source: &Source<'_>,
+    preparation: Preparation,
+    direct: bool,
+) -> Result<Normal, Refusal> {
+    let Training {
+        moments,
+        base,
+        rows,
+        frame,
+    } = training;
+    let p = frame.features();
+    let (one, target) = (frame.one(), frame.y());
+    if (0..frame.width()).any(|i| !moments[(i, i)].is_finite() || !base[i].is_finite()) {
+        return Err(Declined::NonFinite.into());
+    }
+    let n = moments[(one, one)];
+    let imputed = Imputed::new(moments, frame)?;
+    let offset: Vec<f64> = (0..p).map(|i| imputed.sum(i) / n).collect();
+    let y_offset = moments[(target, one)] / n;
+    let mean = |i: usize| frame.centre[i] + offset[i];
+    let y_mean = frame.y_centre + y_offset;
+    let centred = |i: usize, j: usize| imputed.product(i, j) - n * offset[i] * offset[j];
+    let square = |i: usize| {
+        let about_mean = centred(i, i).max(0.0);
+        if preparation.centred() {
+            about_mean
+        } else {
+            about_mean + n * mean(i) * mean(i)
+        }
+    };
+    let summed = |i: usize| base[i] + imputed.filled_squares(i);
+
+    let mut active = Vec::with_capacity(p);
+    let mut constant_noise = vec![0.0; p];
+    let y_size = if preparation.fit_intercept {
+        8.0 * f64::EPSILON * (y_mean.abs() + (base[target] / n).sqrt())
+    } else {
+        y_mean.abs() + (base[target] / n).sqrt()
+    };
+    for (i, noise) in constant_noise.iter_mut().enumerate() {
+        match classify(i, square(i), summed(i), source, rows, direct)? {
+            Column::Active => active.push(i),
+            // The reference library subtracts a rounded mean; what is left can take part there.
+            Column::Constant(value) => {
+                *noise = 4.0 * f64::EPSILON * value.abs() * n * y_size;
+            }
+        }
+    }
+
+    let mut scale = vec![1.0; active.len()];
+    if preparation.scale {
+        for (s, &i) in scale.iter_mut().zip(&active) {
+            *s = standard_scale(centred(i, i) / n, mean(i), n)?;
+        }
+    }
+    let unit: Vec<f64> = active.iter().map(|&i| square(i).sqrt()).collect();
+    let a = active.len();
+    let mut matrix = Mat::zeros(a, a);
+    let mut rhs = vec![0.0; a];
+    for (r, &i) in active.iter().enumerate() {
+        for (c, &j) in active[..r].iter().enumerate() {
+            let mut value = centred(i, j);
+            if !preparation.centred() {
+                value += n * mean(i) * mean(j);
+            }
+            let value = value / unit[r] / unit[c];
+            matrix[(r, c)] = value;
+            matrix[(c, r)] = value;
+        }
+        matrix[(r, r)] = 1.0;
+        let mut value = imputed.with_target(i) - n * offset[i] * y_offset;
+        if !preparation.centred() {
+            value += n * mean(i) * y_mean;
+        }
+        rhs[r] = value / unit[r];
+    }
+    let penalty = (scale.iter().zip(&unit)).map(|(s, u)| (s / u) * (s / u));
+    let loss = (active.iter().zip(&unit)).map(|(&i, u)| (summed(i).sqrt() / u).max(1.0));
+    let uncentred = if preparation.fit_intercept {
+        0.0
+    } else {
+        n * y_mean * y_mean
+    };
+    let y_squares = (moments[(target, target)] - n * y_offset * y_offset).max(0.0) + uncentred;
+    Ok(Normal {
+        rows: n,
+        mean: active.iter().map(|&i| mean(i)).collect(),
+        penalty: penalty.collect(),
+        loss: loss.collect(),
+        active,
+        matrix,
+        rhs,
+        unit,
+        y_norm: (base[target] + uncentred).sqrt(),
+        offset,
+        y_mean,
+        y_squares,
+        constant_noise,
+    })
+}
+
+fn classify(
+    column: usize,
+    square: f64,
+    summed: f64,
+    source: &Source<'_>,
+    rows: &[u32],
+    direct: bool,
+) -> Result<Column, Refusal> {
+    if summed > TINY_SQUARES && square * MAX_CANCELLATION > summed {
+        return Ok(Column::Active);
+    }
+    match constant_value(source, rows, column) {
+        Some(value) => Ok(Column::Constant(value)),
+        None if direct => Err(Declined::ConstantColumn.into()),
+        None => Err(Refusal::SumDirectly),
+    }
+}
+
+/// `StandardScaler`'s scale of a column that is not exactly constant.
+///
+/// scikit-learn calls a column constant when its variance is within the rounding error of the
+/// two-pass algorithm, `n * eps * var + (n * mean * eps)**2`; near that bound nobody can tell.
+fn standard_scale(variance: f64, mean: f64, n: f64) -> Result<f64, Declined> {
+    let rounding = n * mean * f64::EPSILON;
+    let bound = n * f64::EPSILON * variance + rounding * rounding;
+    if variance > 2.0 * bound {
+        Ok(variance.sqrt())
+    } else if variance < 0.5 * bound {
+        Ok(1.0)
+    } else {
+        Err(Declined::ConstantColumn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::moments::moments;
+    use crate::kernels::workers::Workers;
+    use ndarray::{Array1, Array2};
+
+    const PLAIN: Preparation = Preparation {
+        scale: true,
+        fit_intercept: true,
+    };
+
+    fn build(x: &Array2<f64>, centre: f64, indicators: Vec<usize>) -> Result<Normal, Refusal> {
+        let y = Array1::from_shape_fn(x.nrows(), |i| (i * i % 7) as f64);
+        let rows: Vec<u32> = (0..x.nrows() as u32).collect();
+        let source = Source::new(x.view());
+        let frame = Frame {
+            centre: vec![centre; x.ncols()],
+            y_centre: 1.0,
+            impute: !indicators.is_empty(),
+            indicators,
+        };
+        let workers = Workers::new(1).unwrap();
+        let m = moments(&source, y.view(), &[&rows], &frame, &workers).remove(0);
+        let base: Vec<f64> = (0..frame.width()).map(|i| m[(i, i)]).collect();
+        let training = Training {
+            moments: &m,
+            base: &base,
+            rows: &rows,
+            frame: &frame,
+        };
+        normal_equations(&training, &source, PLAIN, true)
+    }
+
+    fn base_data() -> Array2<f64> {
+        Array2::from_shape_fn((20, 2), |(i, j)| ((i * (j + 3)) % 8) as f64)
+    }
+
+    #[test]
+    fn imputing_in_the_moments_is_imputing_the_data() {
+        let mut holes = base_data();
+        holes[[4, 0]] = f64::NAN;
+        holes[[4, 1]] = f64::NAN;
+        holes[[9, 1]] = f64::NAN;
+        let mut filled = holes.clone();
+        for mut column in filled.columns_mut() {
+            let present: Vec<f64> = column.iter().copied().filter(|v| !v.is_nan()).collect();
+            let mean = present.iter().sum::<f64>() / present.len() as f64;
+            column.mapv_inplace(|v| if v.is_nan() { mean } else { v });
+        }
+        let a = build(&holes, 2.5, vec![0, 1]).unwrap();
+        let b = build(&filled, 2.5, vec![]).unwrap();
+        assert!((a.matrix[(1, 0)] - b.matrix[(1, 0)]).abs() < 1e-14);
+        for k in 0..2 {
+            assert!((a.rhs[k] - b.rhs[k]).abs() < 1e-13);
+            assert!((a.offset[k] - b.offset[k]).abs() < 1e-14);
+            assert!((a.unit[k] - b.unit[k]).abs() < 1e-13);
+        }
+    }
+
+    #[test]
+    fn constant_empty_and_broken_columns_are_told_apart() {
+        let mut x = base_data();
+        x.column_mut(1).fill(0.3);
+        assert_eq!(build(&x, 0.0, vec![]).unwrap().active, vec![0]);
+        x.column_mut(1).fill(f64::NAN);
+        let refusal = |x: &Array2<f64>, q: Vec<usize>| build(x, 0.0, q).unwrap_err();
+        assert_eq!(refusal(&x, vec![1]), Declined::EmptyColumn.into());
+        assert_eq!(refusal(&x, vec![]), Declined::NonFinite.into());
+        x.column_mut(1).fill(1e200);
+        assert_eq!(refusal(&x, vec![]), Declined::NonFinite.into());
+    }
+
+    #[test]
+    fn scale_is_one_within_the_reference_bound() {
+        assert_eq!(standard_scale(4.0, 1.0, 100.0), Ok(2.0));
+        assert_eq!(standard_scale(1e-30, 1e3, 100.0), Ok(1.0));
+        let bound = (100.0 * 1e3 * f64::EPSILON).powi(2);
+        assert_eq!(
+            standard_scale(bound, 1e3, 100.0),
+            Err(Declined::ConstantColumn)
+        );
+    }
+}

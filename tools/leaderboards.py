@@ -1,0 +1,102 @@
+"""Leaderboards and jobs from the catalog, also of earlier processes.
+
+Input: stored evaluations. Output: responses.
+"""
+
+from executor.catalog import Catalog
+from executor.catalog_rows import EvaluationRow
+from tools.responses import (
+    ErrorInfo,
+    Evaluation,
+    JobInfo,
+    Leaderboard,
+    LeaderboardRow,
+    MetricValue,
+)
+
+
+def leaderboard(
+    catalog: Catalog, metric: str | None, dataset: str | None, limit: int, cursor: str | None
+) -> Leaderboard:
+    """Evaluations of one metric, best first; by default the metric used last."""
+    if metric is None:
+        metric = _latest_metric(catalog, dataset)
+        if metric is None:
+            return Leaderboard(rows=[], total=0, note="Nothing has been evaluated yet.")
+    page = catalog.leaderboard(metric, dataset=dataset, limit=limit, cursor=cursor)
+    start = int(cursor.split(":")[0]) if cursor and cursor.split(":")[0].isdigit() else 0
+    note = ""
+    if len(page.groups) > 1:
+        note = (
+            f"{len(page.groups)} different settings (data, target, splits) are mixed; scores are "
+            "comparable only within equal dataset, target and cv."
+        )
+    rows = [_row(row, metric, start + rank) for rank, row in enumerate(page.rows, 1)]
+    return Leaderboard(rows=rows, total=page.total, next_cursor=page.cursor, note=note)
+
+
+def _latest_metric(catalog: Catalog, dataset: str | None) -> str | None:
+    for job in catalog.list_jobs(20):
+        for row in catalog.evaluations(job.id, limit=20):
+            if row.metric and (dataset is None or row.dataset == dataset):
+                return row.metric
+    return None
+
+
+def _row(row: EvaluationRow, metric: str, rank: int) -> LeaderboardRow:
+    value = row.metrics.get(metric, {})
+    return LeaderboardRow(
+        rank=rank,
+        name=row.name,
+        id=row.id,
+        dataset=row.dataset,
+        target=row.target,
+        metric=metric,
+        mean=value.get("mean"),
+        std=value.get("std"),
+        seconds=round(row.seconds, 3),
+        job=row.job,
+    )
+
+
+def stored_job(catalog: Catalog, id: str, limit: int | None, cursor: int) -> JobInfo:
+    """A job as the catalog knows it; SpecError `unknown_job`."""
+    job = catalog.get_job(id)
+    rows = catalog.evaluations(id)
+    ok = [row for row in rows if row.status == "ok" and row.score is not None]
+    better = not ok or ok[0].direction == "maximize"
+    ok.sort(key=lambda row: row.score or 0.0, reverse=better)
+    ranked = [*ok, *(row for row in rows if row not in ok)]
+    stop = len(ranked) if limit is None else cursor + limit
+    ended = job.finished or job.started or job.created
+    return JobInfo(
+        job=job.id,
+        kind=job.kind,
+        state=job.state,
+        total=job.total,
+        done=len(rows),
+        failed=sum(1 for row in rows if row.status != "ok"),
+        seconds=round(ended - (job.started or job.created), 3),
+        metric=ok[0].metric if ok else "",
+        greater_is_better=better,
+        evaluations=[stored_evaluation(row) for row in ranked[cursor:stop]],
+        next_cursor=str(stop) if stop < len(ranked) else None,
+    )
+
+
+def stored_evaluation(row: EvaluationRow) -> Evaluation:
+    return Evaluation(
+        name=row.name,
+        id=row.id,
+        status=row.status,
+        metrics={
+            name: MetricValue(
+                mean=value.get("mean"), std=value.get("std"), folds=list(value.get("folds", []))
+            )
+            for name, value in row.metrics.items()
+        },
+        seconds=round(row.seconds, 6),
+        reused_seconds=round(row.reused_seconds, 6),
+        warnings=[str(warning) for warning in row.warnings],
+        error=None if row.error is None else ErrorInfo(**row.error),
+    )
