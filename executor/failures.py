@@ -12,6 +12,11 @@ from planner.ops import Apply, Encode, Fit, FitTarget
 # Pattern in the library's message -> (code, hint). First match wins.
 _KNOWN: tuple[tuple[str, str, str], ...] = (
     (
+        r"^The '.*' parameter of .* must be",
+        "invalid_parameter",
+        "Give a value in the range that the message names.",
+    ),
+    (
         r"contains NaN|Input.* contains missing values",
         "missing_values",
         "Put SimpleImputer() in front, or use a model that takes missing values "

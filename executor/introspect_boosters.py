@@ -173,8 +173,8 @@ _CATBOOST_SYNONYMS = (
     ("max_leaves", "num_leaves"),
 )
 _CATBOOST_REFUSED = (
-    "train_dir snapshot_file snapshot_interval save_snapshot allow_writing_files input_borders "
-    "output_borders callback log_cout log_cerr name dev_efb_max_buckets metadata "
+    "train_dir snapshot_file snapshot_interval save_snapshot input_borders "
+    "output_borders callback log_cout log_cerr dev_efb_max_buckets "
     "dev_score_calc_obj_block_size profile train_final_model"
 ).split()
 

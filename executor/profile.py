@@ -193,7 +193,8 @@ def _duplicates(
     ]
     rows = table.num_rows
     unique = any(c["distinct"] == rows and c["kind"] != "float" for c in columns)
-    with connect({"described": table}, threads=threads, memory=memory) as connection:
+    tables = {"described": table}
+    with connect(tables, threads=threads, memory=memory, shared=True) as connection:
 
         def repeated(names: list[str]) -> int:
             quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in names)

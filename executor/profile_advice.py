@@ -10,7 +10,7 @@ from planner.metrics import default_metrics
 _KEY_NAME = re.compile(
     r"(^|[_\s.-])(id|ids|key|code|uuid|guid|no|nr|number|group|user|customer|client|patient|"
     r"subject|person|household|account|session|device|store|shop|station|site|machine|engine)"
-    r"([_\s.-]|$)|[a-z](Id|ID|Key|Code)$",
+    r"([_\s.-]|$)",
     re.IGNORECASE,
 )
 _CAMEL_KEY = re.compile(r"[a-z](Id|ID|Key|Code|No)$")

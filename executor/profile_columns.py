@@ -88,7 +88,8 @@ def _shape(
             flags.append("nearly_constant")
     if distinct == 1 and present == rows:
         flags.append("constant")
-    if is_identifier(kind, distinct, present, found.get("mean_length", 0)):
+    # Prices and reviews are often unique too, but nobody should be told to drop them.
+    if not flags and is_identifier(kind, distinct, present, found.get("mean_length", 0)):
         flags.append("id_like")
 
 
@@ -130,7 +131,8 @@ def _numbers(column: pa.ChunkedArray, sample: pa.ChunkedArray) -> dict[str, Any]
         found["std"] = rounded(float(values.std(ddof=1))) if len(values) > 1 else None
     some = sample.drop_null().to_numpy()
     if len(some):
-        quantiles = np.quantile(some.astype(np.float64, copy=False), QUANTILES)
+        with np.errstate(over="ignore", invalid="ignore"):
+            quantiles = np.quantile(some.astype(np.float64, copy=False), QUANTILES)
         found["quantiles"] = [rounded(float(value)) for value in quantiles]
     zeros = int((values == 0).sum())
     if zeros:

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.stats import ks_2samp
 
 from executor.profile_columns import rounded
 from executor.query import cell
@@ -83,7 +82,7 @@ def _compare(
     distance = 0.0
     if len(a) and len(b):
         if kind in ("integer", "float", "boolean", "date"):
-            distance = float(ks_2samp(_values(a), _values(b), method="asymp").statistic)
+            distance = largest_gap(_values(a), _values(b))
             if kind == "date":
                 entry.update(_order(train, test))
         else:
@@ -103,6 +102,14 @@ def _values(column: pa.ChunkedArray) -> np.ndarray:
     elif pa.types.is_boolean(kind):
         column = column.cast(pa.int8())
     return np.asarray(column.cast(pa.float64(), safe=False).to_numpy())
+
+
+def largest_gap(a: np.ndarray, b: np.ndarray) -> float:
+    """The Kolmogorov-Smirnov statistic of two samples (scipy's takes 3 ms for the p-value)."""
+    a, b = np.sort(a), np.sort(b)
+    both = np.concatenate([a, b])
+    shares = [np.searchsorted(part, both, side="right") / len(part) for part in (a, b)]
+    return float(np.abs(shares[0] - shares[1]).max())
 
 
 def _order(train: pa.ChunkedArray, test: pa.ChunkedArray) -> dict[str, Any]:

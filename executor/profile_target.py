@@ -61,9 +61,11 @@ def make_target(name: str, column: pa.ChunkedArray, task: Task) -> Target:
         if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
             column = column.cast(pa.timestamp("us")).cast(pa.int64())
         values = column.cast(pa.float64(), safe=False).to_numpy().copy()
-        values[~np.isfinite(values)] = np.nan
-        values = np.where(np.isnan(values), np.nanmedian(values), values)
-        return Target(name, task, values.reshape(-1, 1))
+        finite = np.isfinite(values)
+        values[~finite] = np.median(values[finite]) if finite.any() else 0.0
+        largest = np.abs(values).max()
+        # All measures are relative; squares of the largest doubles would overflow.
+        return Target(name, task, (values / largest if largest > 1e100 else values).reshape(-1, 1))
     counted = pc.value_counts(column)
     order = np.argsort(-counted.field("counts").to_numpy(), kind="stable")[:CLASSES]
     labels = counted.field("values").take(pa.array(order))
@@ -89,6 +91,11 @@ def score_columns(table: pa.Table, target: Target, seed: int = 0) -> list[dict[s
     """
     rng = np.random.default_rng(seed)
     folds = rng.permutation(len(target.values)) % FOLDS
+    with np.errstate(over="ignore", invalid="ignore"):  # values near the largest double
+        return _ranked(table, target, folds)
+
+
+def _ranked(table: pa.Table, target: Target, folds: np.ndarray) -> list[dict[str, Any]]:
     ranks = rankdata(target.values[:, 0]) if target.task != "multiclass" else None
     found = []
     for name, column in zip(table.column_names, table.columns, strict=True):

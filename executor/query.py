@@ -141,7 +141,7 @@ def _nested(value: Any, max_cell: int, depth: int) -> Any:
     if isinstance(value, dict):
         pairs = list(value.items())[:MAX_ITEMS]
         return {str(key): _nested(item, max_cell, depth - 1) for key, item in pairs}
-    if isinstance(value, list):
+    if type(value) in (list, tuple):  # an interval is a named tuple, and better as text
         return [_nested(item, max_cell, depth - 1) for item in value[:MAX_ITEMS]]
     return cut(str(value), max_cell) if isinstance(value, tuple) else cell(value, max_cell)
 

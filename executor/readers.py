@@ -141,7 +141,9 @@ def without(column: pa.ChunkedArray, values: list[str]) -> pa.ChunkedArray:
 
 def _arrow_errors(reader: Callable[[Path], Raw], path: Path) -> Raw:
     try:
-        return reader(path)
+        raw = reader(path)
+        raw.table.validate(full=True)  # offsets and text of a foreign file may be wrong
+        return raw
     except (pa.ArrowException, OSError) as error:
         raise DataError(
             "malformed_file", f"The file is damaged or not what its first bytes say: {error}"[:300]

@@ -124,15 +124,18 @@ def _dialect(
     text: str, whole: bool, encoding: str, delimiter: str | None, header: bool, tabs: bool
 ) -> Dialect:
     candidates = (delimiter,) if delimiter else (("\t", *DELIMITERS) if tabs else DELIMITERS)
-    best: tuple[tuple[int, int], str, list[list[str]]] | None = None
+    best: tuple[tuple[int, int, int], str, list[list[str]]] | None = None
     for candidate in candidates:
         rows = _rows(text, candidate, whole)
         if not rows:
             continue
         width = len(rows[0])
-        even = sum(len(row) == width for row in rows)
-        # A delimiter that splits all rows alike beats one that makes more, uneven columns.
-        rank = (int(width > 1) * (1000 * even // len(rows)), width)
+        even = 1000 * sum(len(row) == width for row in rows) // len(rows)
+        if width == 1 and len({len(row) for row in rows[1:]}) == 1:
+            even = 1000  # rows alike under a header that is too short: reported, not text
+        # A delimiter that splits all rows alike beats one that makes more, uneven columns; one
+        # that splits nothing is taken where the others split free text.
+        rank = (even if width > 1 else 0, even, width)
         if best is None or rank > best[0]:
             best = (rank, candidate, rows)
     if best is None:

@@ -19,6 +19,7 @@ from planner.ops import Method, Task
 
 # Functions that take the class list, so that a fold may lack a class the model knows.
 _TAKES_LABELS = ("log_loss", "d2_log_loss_score", "brier_score_loss", "d2_brier_score")
+_OF_LABELS = ("f1_score", "precision_score", "recall_score", "jaccard_score", "fbeta_score")
 _STRATIFY = "Use StratifiedKFold (or fewer folds), so that every fold has every class."
 
 
@@ -63,12 +64,14 @@ def score(
     if task == "regression":
         answer = answer.reshape(len(target), -1)[:, 0] if answer.ndim == 2 else answer
     else:
-        labels = _class_labels(classes, target, answer, method)
-        chosen = arguments.pop("pos_label", None)
-        place = _positive(labels, chosen if chosen is not None else _read_label(positive))
+        wanted = arguments.pop("pos_label", None)
+        if wanted is None and positive is not None:
+            wanted = _read_label(positive)
         if method == "predict":
-            _label_arguments(definition, labels, place, target, arguments)
+            _label_arguments(definition, classes, wanted, target, answer, arguments)
         else:
+            labels = np.unique(target) if classes is None else _plain(classes, numeric=False)
+            place = _positive(labels, wanted) if len(labels) <= 2 else 0
             target, answer = _response(definition, labels, place, target, answer, method, arguments)
     value = _call(definition, target, answer, arguments)
     if not np.isfinite(value):
@@ -106,18 +109,7 @@ def _require_finite(prediction: np.ndarray[Any, Any]) -> None:
         )
 
 
-def _class_labels(
-    classes: Any, target: np.ndarray[Any, Any], answer: np.ndarray[Any, Any], method: Method
-) -> np.ndarray[Any, Any]:
-    known = target[:0] if classes is None else _plain(classes, numeric=False)
-    if method == "predict":
-        return np.unique(np.concatenate([known, target, answer]))
-    return np.unique(target) if classes is None else known
-
-
-def _read_label(text: str | None) -> Any:
-    if text is None:
-        return None
+def _read_label(text: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -153,24 +145,30 @@ def _positive(labels: np.ndarray[Any, Any], wanted: Any) -> int:
 
 def _label_arguments(
     definition: MetricDef,
-    labels: np.ndarray[Any, Any],
-    place: int,
+    classes: Any,
+    wanted: Any,
     target: np.ndarray[Any, Any],
+    answer: np.ndarray[Any, Any],
     arguments: dict[str, Any],
 ) -> None:
     """Tell a function of predicted labels which class is the positive one."""
-    function = definition.function
-    binary = arguments.get("average", "binary") == "binary"
-    if function in ("f1_score", "precision_score", "recall_score", "jaccard_score", "fbeta_score"):
-        if binary:
-            arguments["pos_label"] = labels.tolist()[place]
-        elif "average" in arguments:
-            arguments["pos_label"] = None
+    ratio = definition.function.endswith("likelihood_ratio")
+    if definition.function in _OF_LABELS:
         arguments.setdefault("zero_division", 0)
-    elif function.endswith("likelihood_ratio"):
-        if len(labels) < 2 or not np.isin(target, labels).all():
-            raise _one_class(definition, "one class")
+        if arguments.get("average", "binary") != "binary":
+            arguments["pos_label"] = None
+            return
+    elif not ratio:
+        return
+    known = target[:0] if classes is None else _plain(classes, numeric=False)
+    labels = np.unique(np.concatenate([known, target, answer]))
+    place = _positive(labels, wanted)
+    if not ratio:
+        arguments["pos_label"] = labels.tolist()[place]
+    elif len(labels) == 2:
         arguments["labels"] = [labels[1 - place], labels[place]]
+    else:
+        raise _one_class(definition, "there is one class")
 
 
 def _response(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from executor.backends.duckdb import connect, read_table
+from executor.backends.duckdb import connect, scanned
 from planner.render import Query
 
 
@@ -29,8 +29,9 @@ def statistics(
     Raises:
         DataError, ExecutionError: As `run_query`.
     """
-    tables = {name: read_table(files[fingerprint]) for name, fingerprint in query.scans}
-    with connect(tables, threads=threads, memory=memory) as connection:
+    threads = 1 if query.ordered else threads
+    tables = scanned(query, files)
+    with connect(tables, threads=threads, memory=memory, shared=True) as connection:
         relation = connection.sql(query.sql)
         types = dict(zip(relation.columns, map(str, relation.types), strict=True))
         counts = ", ".join(_count(request, types) for request in requests) or "1"

@@ -145,8 +145,11 @@ def _floats(text: pa.ChunkedArray) -> Typed | None:
     values = _cast(text, pa.float64())
     if values is None or _any(text, _LEADING_ZERO):
         return None
-    if pc.all(pc.is_nan(values), min_count=0).as_py():
+    nan = pc.sum(pc.is_nan(values)).as_py() or 0
+    if nan == len(values) - values.null_count:
         return None  # words such as "nan" alone do not make numbers
+    if nan:
+        return Typed(values, f"has {nan} values written as 'nan'; they are missing")
     return Typed(values)
 
 

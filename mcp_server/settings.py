@@ -4,6 +4,7 @@ Input: command line arguments. Output: one immutable settings object.
 """
 
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
@@ -38,3 +39,11 @@ class ServeSettings:
     port: int = 8765
     cores: int | None = None
     memory: int | None = None
+
+
+def distribution_version() -> str:
+    """The version of the installed distribution, or ``0+unknown`` from a bare checkout."""
+    try:
+        return version("mcp-server-stratum")
+    except PackageNotFoundError:
+        return "0+unknown"

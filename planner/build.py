@@ -289,6 +289,7 @@ class Builder:
             selection,
             missing_ok=operator.handles_missing,
             scale=operator.family in SCALE_SENSITIVE,
+            regression=operator.kind == "regressor",
             path=self.at("features"),
         )
         dates = [c.name for c in selection.columns() if c.kind == "date"]

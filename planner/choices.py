@@ -92,7 +92,7 @@ class _Alternatives(_Part):
         texts = [render(value) for value in shown]
         total = Counter(texts)
         self.shown = [
-            value if total[text] == 1 else f"{text}#{position + 1}"
+            value if total[text] == 1 else _numbered(text, position + 1)
             for position, (value, text) in enumerate(zip(shown, texts, strict=True))
         ]
 
@@ -183,6 +183,11 @@ def render(value: Any) -> str:
     else:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text if len(text) <= _MAX_VALUE else text[: _MAX_VALUE - 3] + "..."
+
+
+def _numbered(text: str, number: int) -> str:
+    ending = f"#{number}"
+    return text[: _MAX_VALUE - len(ending)] + ending
 
 
 def _join(path: str, key: str) -> str:
@@ -287,9 +292,9 @@ def _name_all(found: list[_Alternatives]) -> None:
         taken.update(name for name, times in wanted.items() if times == 1)
         rest = kept
     for part in rest:
-        name, number = part.names[-1], 1
+        name, number = part.names[0], 1
         while name in taken:
             number += 1
-            name = f"{part.names[-1]}#{number}"
+            name = f"{part.names[0]}#{number}"
         part.label = name
         taken.add(name)

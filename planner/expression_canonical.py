@@ -15,7 +15,7 @@ from planner.registry import NoDefault, Operator, Parameter, Registry
 # transformer overwrite rows that other pipelines share.
 _DROPPED = frozenset(
     "n_jobs nthread num_threads thread_count verbose verbosity silent logging_level memory "
-    "copy copy_X copy_X_train copy_x".split()
+    "allow_writing_files copy copy_X copy_X_train copy_x".split()
 )
 _EARLY = frozenset("early_stopping_rounds early_stopping_round".split())
 _CALLABLE = frozenset("func inverse_func score_func".split())
@@ -194,7 +194,7 @@ class Canonical:
                     hint="Keep one of the two.",
                 )
             written[name] = spelled
-            if name in _DROPPED and operator.kind not in ("function", "distribution"):
+            if name in _DROPPED:
                 continue
             _check_value(operator, name, value)
             default = operator.default(name)

@@ -124,7 +124,9 @@ def explicit(selection: Selection, branches: Sequence[FeatureBranch], path: str)
     return found
 
 
-def default(selection: Selection, *, missing_ok: bool, scale: bool, path: str) -> list[Branch]:
+def default(
+    selection: Selection, *, missing_ok: bool, scale: bool, regression: bool, path: str
+) -> list[Branch]:
     """Branches by dtype and cardinality, after the idea of skrub's TableVectorizer.
 
     Numbers are handed on as they are to models that take missing values, else imputed by the
@@ -152,11 +154,13 @@ def default(selection: Selection, *, missing_ok: bool, scale: bool, path: str) -
         schema(selection.table)[name].nullable for name in groups["boolean"]
     ):
         booleans = []
+    # Left to guess, TargetEncoder takes a target of whole numbers for thousands of classes.
+    target = "TargetEncoder(target_type='continuous')" if regression else "TargetEncoder()"
     steps: dict[str, list[Estimator]] = {
         "numeric": numeric,
         "boolean": booleans,
         "low": [ONE_HOT],
-        "high": ["TargetEncoder()", *(["StandardScaler()"] if scale else [])],
+        "high": [target, *(["StandardScaler()"] if scale else [])],
     }
     return [
         Branch(tuple(names), tuple(steps[kind]), path) for kind, names in groups.items() if names

@@ -78,7 +78,7 @@ def target_filters(node: Node, target: str) -> list[str]:
                 found.append(f"The inner join with '{op.table}' chooses rows by the target.")
         elif isinstance(op, Sql):
             tables = _tables(op, step, every)
-            if merge(trace(op.text, tables, ()).rows).all & secret:
+            if merge(trace(op.origin, tables, ()).rows).all & secret:
                 found.append("The sql step chooses or orders rows by the target.")
     return found
 
@@ -122,7 +122,7 @@ def _origins(node: Node, found: dict[str, Origins]) -> Origins:
             }
         case Sql():
             names = tuple(name for name, _ in op.columns)
-            return dict(trace(op.text, _tables(op, node, found), names).columns)
+            return dict(trace(op.origin, _tables(op, node, found), names).columns)
     return below
 
 

@@ -182,7 +182,7 @@ class Lowering:
                 inputs.append(self._load(draft, source, fold))
             else:
                 inputs.append(self._emit(draft, source, fold))
-        draft.add(Instruction(value, node.op, tuple(inputs)), self.pipelines[node.key])
+        draft.add(Instruction(value, node.op, tuple(inputs)))
         if isinstance(node.op, Score):
             draft.scores.append(value)
         elif self._kept(node):
@@ -218,7 +218,7 @@ class Lowering:
             draft.load(value)
         elif draft.root == value:
             op = Materialise(render(table))
-            draft.add(Instruction(value, op, ()), self.pipelines[table.key])
+            draft.add(Instruction(value, op, ()))
             draft.saves.append(value)
         else:
             if value not in self.drafts:
@@ -233,7 +233,7 @@ class Lowering:
         columns = sum(
             len(i.op.names) for i in draft.instructions if isinstance(i.op, Columns)
         )
-        prepared = self.prepared[min(draft.pipelines)]
+        prepared = self.prepared[min(self.pipelines[draft.root.key])]
         return Shape(self.rows(prepared), max(columns, 1))
 
 
@@ -249,16 +249,14 @@ class _Draft:
         self.saves: list[Value] = []
         self.scores: list[Value] = []
         self.needs: set[Value] = set()
-        self.pipelines: set[int] = set()
 
     def load(self, value: Value) -> None:
         self.loads.setdefault(value)
         self.have.add(value)
 
-    def add(self, instruction: Instruction, pipelines: set[int]) -> None:
+    def add(self, instruction: Instruction) -> None:
         self.instructions.append(instruction)
         self.have.add(instruction.out)
-        self.pipelines |= pipelines
 
     def task(self, lowering: Lowering) -> Task:
         shape = lowering.shape(self)
@@ -269,7 +267,7 @@ class _Draft:
             saves=tuple(self.saves),
             scores=tuple(self.scores),
             needs=tuple(sorted(lowering.drafts[value].id for value in self.needs)),
-            pipelines=tuple(sorted(self.pipelines)),
+            pipelines=tuple(sorted(lowering.pipelines[self.root.key])),
             threads=1,
             seconds=sum(seconds_of(i.op, shape) for i in self.instructions),
             bytes=sum(bytes_of(i.op, shape) for i in self.instructions),

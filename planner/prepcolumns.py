@@ -73,8 +73,9 @@ def check_unique(names: list[str] | tuple[str, ...], path: str) -> None:
     """Refuse names that are equal ignoring case (`duplicate_column`)."""
     seen: dict[str, str] = {}
     for name in names:
-        first = seen.setdefault(name.lower(), name)
-        if first is not name:
+        first = seen.get(name.lower())
+        seen[name.lower()] = name
+        if first is not None:
             raise SpecError(
                 "duplicate_column",
                 f"The columns '{first}' and '{name}' have the same name (case is ignored).",

@@ -21,9 +21,19 @@ from planner.prepcolumns import (
 from planner.preptables import INPUT, Scope
 from planner.schema import Schema
 from planner.sql import SelectInfo, check_expression, check_select
-from planner.sqltree import Tree, column, quote, render_expression, render_select, rewrite, shorten
+from planner.sqlfunctions import AGGREGATE
+from planner.sqltree import (
+    Tree,
+    children,
+    column,
+    quote,
+    render_expression,
+    render_select,
+    rewrite,
+    shorten,
+)
 from planner.steps import FilterStep, SqlStep
-from planner.tableops import Item, Sql, Window
+from planner.tableops import ROW, ROW_INPUT, Item, Sql, Window
 
 _PART = "__s"  # columns between two nodes of one lowered SELECT
 
@@ -57,8 +67,8 @@ def sql_step(scope: Scope, node: Node, step: SqlStep, path: str) -> Node:
         (name, new if new != old else "") for name, old, new in zip(names, types, kept, strict=True)
     )
     inputs = [node if name == INPUT else scope.table(name, where) for name in info.tables]
-    text = _ordered(info, len(names), where)
-    op = Sql(text, info.tables, columns, tuple(kept), shorten(step.sql))
+    text, keeps_rows = _ordered(info, len(names), where)
+    op = Sql(text, info.tables, columns, tuple(kept), keeps_rows, info.text, shorten(step.sql))
     return scope.graph.node(op, *inputs)
 
 
@@ -66,22 +76,82 @@ def _schema_of(node: Node) -> Schema:
     return Schema(tuple(visible(node).values()))
 
 
-def _ordered(info: SelectInfo, width: int, path: str) -> str:
-    """The SELECT with an order that is complete: its own, then all columns from the left."""
-    statement = info.tree
-    root = statement["node"]
-    rest = [_by_position(index + 1) for index in range(width)]
+def _ordered(info: SelectInfo, width: int, path: str) -> tuple[str, bool]:
+    """The SELECT with a complete order: its own, that of the input rows, then all columns.
+
+    Also whether the order of the input rows could be kept.
+    """
+    root = _with_row_id(info.tree["node"])
+    keeps_rows = root is not None
+    positions = [*([width + 1] if keeps_rows else []), *range(1, width + 1)]
+    root = root or info.tree["node"]
+    rest = [_by_position(position) for position in positions]
     modifiers = list(root["modifiers"])
     for index, modifier in enumerate(modifiers):
         if modifier["type"] == "ORDER_MODIFIER":
-            if any(order["expression"]["class"] == "STAR" for order in modifier["orders"]):
-                break
-            modifiers[index] = modifier | {"orders": [*modifier["orders"], *rest]}
+            if not any(order["expression"]["class"] == "STAR" for order in modifier["orders"]):
+                modifiers[index] = modifier | {"orders": [*modifier["orders"], *rest]}
             break
     else:
         place = sum(modifier["type"] == "DISTINCT_MODIFIER" for modifier in modifiers)
         modifiers.insert(place, {"type": "ORDER_MODIFIER", "orders": rest})
-    return render_select(statement | {"node": root | {"modifiers": modifiers}}, path)
+    statement = info.tree | {"node": root | {"modifiers": modifiers}}
+    return render_select(statement, path), keeps_rows
+
+
+def _with_row_id(root: Tree) -> Tree | None:
+    """A SELECT of rows of the input, with the row id as a last column; None if it makes new rows
+    or hides where they come from."""
+    row_wise = (
+        root["type"] == "SELECT_NODE"
+        and root["aggregate_handling"] == "STANDARD_HANDLING"
+        and not root["group_expressions"]
+        and not root["having"]
+        and not any(modifier["type"] == "DISTINCT_MODIFIER" for modifier in root["modifiers"])
+        and not _makes_rows(root["select_list"])
+        and not _makes_rows(root["qualify"] or {})
+    )
+    alias: list[str] = []
+    source = _with_row_input(root["from_table"], alias) if row_wise else None
+    if source is None:
+        return None
+    items = []
+    for item in root["select_list"]:
+        if item["class"] == "STAR":
+            if item["columns"] or item["expr"] or item["rename_list"]:
+                return None
+            if item["relation_name"].lower() in ("", alias[0].lower()):
+                item = item | {"exclude_list": [*item["exclude_list"], ROW]}
+        items.append(item)
+    return root | {"from_table": source, "select_list": [*items, column(alias[0], ROW)]}
+
+
+def _makes_rows(tree: object) -> bool:
+    """Whether an aggregate or unnest stands in `tree`, sub-queries aside."""
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            if node.get("class") == "SUBQUERY":
+                continue
+            name = node.get("function_name")
+            if node.get("class") == "FUNCTION" and (name in AGGREGATE or name == "unnest"):
+                return True
+        stack.extend(children(node))
+    return False
+
+
+def _with_row_input(source: Tree, alias: list[str]) -> Tree | None:
+    """FROM with the leftmost table being the input that has row ids; None if it is another."""
+    if source["type"] == "JOIN":
+        left = _with_row_input(source["left"], alias)
+        return left and source | {"left": left}
+    if source["type"] != "BASE_TABLE" or source["table_name"].lower() != INPUT:
+        return None
+    if source["column_name_alias"]:
+        return None
+    alias.append(source["alias"] or source["table_name"])
+    return source | {"table_name": ROW_INPUT, "alias": alias[0]}
 
 
 def _by_position(index: int) -> Tree:
@@ -123,7 +193,12 @@ def _lower(
         windows: list[Item] = []
         derived: list[Item] = []
         for index, (name, tree) in enumerate(zip(names, outputs, strict=True)):
-            text = render_expression(tree | {"alias": ""}, path)
+            bare = len(tree.get("column_names", ())) == 1
+            text = (
+                quote(tree["column_names"][0])
+                if bare
+                else render_expression(tree | {"alias": ""}, path)
+            )
             expression = check_expression(text, table, path)
             if expression.kind == "aggregate":
                 return None

@@ -125,7 +125,7 @@ _CATBOOST = {"CatBoostClassifier", "CatBoostRegressor", "CatBoost"}
 def hint_for(name: str, known: Container[str]) -> str:
     """What to write instead of `name`, if it is a well-known wrong name; else ''."""
     for library, names in (("skrub", _SKRUB), ("catboost", _CATBOOST)):
-        if name in names and f"{name}" not in known:
+        if name in names and name not in known:
             if name == "CatBoost" and "CatBoostRegressor" in known:
                 return "Write CatBoostRegressor or CatBoostClassifier."
             return (

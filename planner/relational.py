@@ -172,7 +172,7 @@ def _describe_op(node: Node) -> str:
             by = f" by {_listed(list(op.by))}" if op.by else ""
             return f"aggregate {_listed([item.name for item in op.items])}{by}"
         case Window():
-            return f"window {_listed([item.name for item in op.items])}"
+            return f"window {_listed([item.shown for item in op.items])}"
         case Union():
             return f"union {len(node.inputs)} tables"
         case Sql():

@@ -23,6 +23,7 @@ from planner.graph import Node, walk
 from planner.sqltree import quote
 from planner.tableops import (
     ROW,
+    ROW_INPUT,
     TRAIN_MASK,
     Aggregate,
     AggregateBack,
@@ -302,6 +303,9 @@ class _Renderer:
             f"CAST({quote(name)} AS {cast}) AS {quote(name)}" if cast else quote(name)
             for name, cast in op.columns
         )
+        if op.keeps_rows:
+            source = node.inputs[op.tables.index("input")]
+            tables += f", {quote(ROW_INPUT)} AS (SELECT * FROM {self.names[source.key]})"
         prefix = f"WITH {tables} " if tables else ""
         return f"{prefix}SELECT {items}, row_number() OVER () - 1 AS {_Q} FROM ({op.text})"
 

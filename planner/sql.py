@@ -124,14 +124,10 @@ def _resolve(
     dotted = ".".join(reference)
     listed = ", ".join(sorted(exact)[:20]) + (", ..." if len(exact) > 20 else "")
     otherwise = f"The table has: {listed}."
+    hint = did_you_mean(dotted, exact, otherwise)
     if rest:
-        otherwise += ' A name with dots in it is written in double quotes, as "a.b".'
-    raise SpecError(
-        "unknown_column",
-        f"There is no column '{dotted}'.",
-        path=path,
-        hint=did_you_mean(dotted, exact, otherwise),
-    )
+        hint += ' A name with dots in it is written in double quotes, as "a.b".'
+    raise SpecError("unknown_column", f"There is no column '{dotted}'.", path=path, hint=hint)
 
 
 @lru_cache(maxsize=8192)
@@ -225,31 +221,38 @@ def check_select(text: str, tables: Mapping[str, Schema], path: str) -> SelectIn
         SpecError: `invalid_sql` if it does not parse, `forbidden_sql` for anything else than a
             SELECT, for other tables, files, settings, and functions not on the allow-list.
     """
+    try:
+        info = _select(text, tuple(tables))
+    except SpecError as error:
+        raise SpecError(error.code, error.message, path=path, hint=error.hint) from None
+    _refuse_session_words(info.tree, tables, info.tables, path)
+    return info
+
+
+@lru_cache(maxsize=512)
+def _select(text: str, tables: tuple[str, ...]) -> SelectInfo:
     if len(text) > MAX_SQL:
-        raise SpecError("invalid_sql", f"The SQL is longer than {MAX_SQL} characters.", path=path)
+        raise SpecError("invalid_sql", f"The SQL is longer than {MAX_SQL} characters.")
     if _MARK in text:
-        raise SpecError("invalid_sql", "The SQL holds a private-use character.", path=path)
-    found = statements(text, path)
+        raise SpecError("invalid_sql", "The SQL holds a private-use character.")
+    found = statements(text, "")
     if len(found) != 1:
-        raise SpecError(
-            "forbidden_sql", f"Exactly one SELECT is accepted, not {len(found)}.", path=path
-        )
+        raise SpecError("forbidden_sql", f"Exactly one SELECT is accepted, not {len(found)}.")
     statement = found[0]
     if statement.get("named_param_map"):
-        raise SpecError("forbidden_sql", "Parameters are not allowed in SQL.", path=path)
+        raise SpecError("forbidden_sql", "Parameters are not allowed in SQL.")
     try:
-        _refuse_hidden(statement, path)
-        check(statement, path, select=True)
-        used = _tables(statement, tables, path)
-        _refuse_session_words(statement, tables, used, path)
+        _refuse_hidden(statement, "")
+        check(statement, "", select=True)
+        used = _tables(statement, tables, "")
         statement = guard_domains(statement)
-        canonical = render_select(statement, path)
+        canonical = render_select(statement, "")
     except RecursionError:
-        raise SpecError("invalid_sql", "The SQL is nested too deeply.", path=path) from None
+        raise SpecError("invalid_sql", "The SQL is nested too deeply.") from None
     return SelectInfo(used, canonical, statement)
 
 
-def _tables(statement: Tree, tables: Mapping[str, Schema], path: str) -> tuple[str, ...]:
+def _tables(statement: Tree, tables: Iterable[str], path: str) -> tuple[str, ...]:
     """The given tables that `statement` reads. Scopes of CTEs are followed exactly: a name that
     is a CTE elsewhere in the query must not stand for a file or a system view here."""
     by_fold = {name.lower(): name for name in tables}

@@ -6,7 +6,7 @@ another function as a string. Names are DuckDB's, in lower case.
 """
 
 _OPERATORS = """
-    + - * / // % ^ ** & | ~ << >> || ! !__postfix @ ^@ && @> <@ ->>
+    + - * / // % ^ ** & | ~ << >> || !__postfix @ ^@ && @> <@ ->>
     ~~ !~~ ~~* !~~* ~~~ like_escape not_like_escape ilike_escape not_ilike_escape
 """
 

@@ -53,7 +53,10 @@ def guard_domains(tree: Tree) -> Tree:
         guarded: Tree = rewrite(template, fill)
         return guarded | {"alias": node["alias"]}
 
-    changed: Tree = rewrite(tree, change) if mentions(tree, _GUARDED) else tree
+    if not mentions(tree, _GUARDED):
+        return tree
+    # The second pass only copies: pieces that stand twice must not be one object.
+    changed: Tree = rewrite(rewrite(tree, change), dict)
     return changed
 
 

@@ -1,8 +1,9 @@
 """DuckDB's own parser as a library: text to parse tree and back, and walks over the tree.
 
 Input: SQL text. Output: trees as DuckDB's ``json_serialize_sql`` gives them, without source
-positions and with constants in forms that survive printing. The engine behind it is an in-memory database that holds nothing, may open nothing
-(no files, no extensions, no settings) and is only ever asked to parse and to bind.
+positions and with constants in forms that survive printing. The engine behind it is an in-memory
+database that holds nothing, may open nothing (no files, no extensions, no settings) and is only
+ever asked to parse and to bind.
 """
 
 import json
@@ -18,6 +19,28 @@ from planner.errors import SpecError
 Tree = dict[str, Any]
 MAX_SQL = 20_000
 MAX_GENERATED = 400_000
+# Parts of a SELECT that are empty where it is a bare expression.
+_CLAUSES = (
+    "modifiers",
+    "where_clause",
+    "group_expressions",
+    "group_sets",
+    "having",
+    "sample",
+    "qualify",
+)
+_STAR: Tree = {
+    "class": "STAR",
+    "type": "STAR",
+    "alias": "",
+    "relation_name": "",
+    "exclude_list": [],
+    "replace_list": [],
+    "columns": False,
+    "expr": None,
+    "qualified_exclude_list": [],
+    "rename_list": [],
+}
 MAX_DEPTH = 500  # containers; an operator takes two
 
 
@@ -120,18 +143,7 @@ def expression(text: str, path: str, what: str = "expression") -> Tree:
         and len(node["select_list"]) == 1
         and node["from_table"]["type"] == "EMPTY"
         and node["aggregate_handling"] == "STANDARD_HANDLING"
-        and not any(
-            node[part]
-            for part in (
-                "modifiers",
-                "where_clause",
-                "group_expressions",
-                "group_sets",
-                "having",
-                "sample",
-                "qualify",
-            )
-        )  # fmt: skip
+        and not any(node[part] for part in _CLAUSES)
         and not node["cte_map"]["map"]
         and not node["select_list"][0]["alias"]
         and not found[0].get("named_param_map")
@@ -169,7 +181,7 @@ def render_select(statement: Tree, path: str) -> str:
     assert row is not None
     text = str(row[0])
     again = statements(text, path)
-    if len(again) != 1 or again[0] != statement:
+    if len(again) != 1 or _flat_values(again[0]) != _flat_values(statement):
         raise SpecError(
             "invalid_sql",
             "This SQL uses a form that cannot be handled faithfully.",
@@ -192,6 +204,25 @@ def _depth(tree: Any) -> int:
         deepest = max(deepest, level)
         stack.extend((child, level + 1) for child in children(item))
     return deepest
+
+
+def _flat_values(statement: Tree) -> Tree:
+    """`statement` with VALUES lists taken out of the sub-query that printing puts around them."""
+
+    def flatten(tree: Tree) -> Tree:
+        if tree.get("type") != "SUBQUERY" or "class" in tree or tree["column_name_alias"]:
+            return tree
+        inner = tree["subquery"]["node"]
+        source: Tree = inner.get("from_table") or {}
+        if source.get("type") != "EXPRESSION_LIST" or source["alias"] != tree["alias"]:
+            return tree
+        trivial = not any(inner[part] for part in _CLAUSES) and inner["select_list"] == [_STAR]
+        return source if trivial else tree
+
+    if not any(node.get("type") == "EXPRESSION_LIST" for node in nodes(statement)):
+        return statement
+    flat: Tree = json.loads(json.dumps(statement), object_hook=flatten)
+    return flat
 
 
 def _constant(tree: Tree) -> Tree:

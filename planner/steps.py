@@ -104,7 +104,7 @@ class JoinStep(Model):
 class AggregateSpec(Model):
     """Aggregates per group, put on every row; with `as`, a new table that can be joined."""
 
-    by: Name | list[Name] = []
+    by: Name | list[Name] = Field(default=[], max_length=200)
     columns: Columns
     as_: Name | None = Field(default=None, alias="as")
 
@@ -123,8 +123,8 @@ class WindowSpec(Model):
     as ``rows between 6 preceding and current row``.
     """
 
-    partition_by: Name | list[Name] = []
-    order_by: Name | list[Name] = []
+    partition_by: Name | list[Name] = Field(default=[], max_length=200)
+    order_by: Name | list[Name] = Field(default=[], max_length=200)
     frame: Annotated[str, Field(min_length=1, max_length=500)] | None = None
     columns: Columns
 
@@ -270,7 +270,8 @@ def _parse_step(raw: Any, path: str) -> Step:
 
 def _invalid(error: ValidationError, model: type[Model], kind: str, path: str) -> SpecError:
     details = error.errors(include_url=False, include_input=False)
-    first = max(details, key=lambda item: len(item["loc"]))
+    # A field that does not exist says more than the one that is therefore missing.
+    first = max(details, key=lambda item: (item["type"] == "extra_forbidden", len(item["loc"])))
     where = "".join(
         f"[{part}]" if isinstance(part, int) else f".{part}"
         for part in first["loc"]

@@ -15,6 +15,7 @@ from planner.sqltree import quote
 
 ROW = "__row"
 TRAIN_MASK = "__train"
+ROW_INPUT = "__input"
 HIDDEN = "__"  # prefix of names no user may give
 
 
@@ -227,11 +228,14 @@ class Sql(TableOp):
     """A checked SELECT over the inputs, which it knows as `tables`.
 
     `columns` pairs each output name with the type it is cast to, or "". Row order is the query's
-    own final ORDER BY, ties and all else in the order of all columns.
+    own final ORDER BY; then, if `keeps_rows`, that of the input (which it then also knows, with
+    the row id, as ``__input``); then the order of all columns. `origin` is the query as written.
     """
 
     text: str
     tables: tuple[str, ...]
     columns: tuple[tuple[str, str], ...]
     types: tuple[str, ...] = field(repr=False, compare=False)
+    keeps_rows: bool = False
+    origin: str = field(default="", repr=False, compare=False)
     shown: str = field(default="", repr=False, compare=False)

@@ -73,20 +73,22 @@ def expand(
             # Emptied rather than removed: the others keep their places.
             sent[position] = {"name": sent[position].get("name")} if position < len(sent) else {}
     found: list[Expanded] = []
-    for position, (name, spec) in enumerate(zip(naming.names(resolved), resolved, strict=True)):
+    for position, spec in enumerate(resolved):
         path = f"pipelines[{position}]"
         if path in errors:
-            found.append(Expanded(name, dict(pipelines[position]), path, errors[path]))
+            found.append(Expanded("", dict(pipelines[position]), path, errors[path]))
             continue
         try:
-            options = choices.expand({**spec, "name": name}, path, MAX_PIPELINES - len(found))
+            options = choices.expand(spec, path, MAX_PIPELINES - len(found))
         except SpecError as error:
             if error.code == "too_many_choices":
                 raise
-            found.append(Expanded(name, spec, path, error))
+            found.append(Expanded("", spec, path, error))
         else:
-            found.extend(Expanded(o.spec["name"], o.spec, path) for o in options)
-    return found
+            found.extend(Expanded("", option.spec, path) for option in options)
+    # Named last, so that unnamed specs with choices are told apart by what was chosen.
+    names = naming.names([item.spec for item in found])
+    return [replace(item, name=name) for item, name in zip(found, names, strict=True)]
 
 
 def _position(path: str) -> int | None:

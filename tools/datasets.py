@@ -150,7 +150,9 @@ class Datasets:
         arguments = {"sql": sql, "tables": tables, "limit": max(1, min(limit, MAX_ROWS))}
         result = self._scheduler.call("query", arguments, seconds=30.0).result()
         return QueryResult(
-            columns=result["columns"], rows=result["rows"], truncated=result["truncated"]
+            columns=[column["name"] for column in result["columns"]],
+            rows=result["rows"],
+            truncated=result["truncated"],
         )
 
 

@@ -4,6 +4,7 @@ It is the oracle: every other backend must agree with it, and it is written to d
 libraries do on the same rows. Inputs and outputs are described at each op in `planner.ops`.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -101,11 +102,24 @@ def _encode(op: Encode, inputs: Sequence[Any], context: Context) -> Any:
     if op.supervised:
         y = training_target(inputs[2], folds, context)
         fitted = transformer.fit_transform(train, y)
+        _warn_of_classes(op, transformer)
     elif hasattr(transformer, "fit_transform"):
         fitted = transformer.fit_transform(train)
     else:
         fitted = transformer.fit(train).transform(train)
     return fitted, transformer.transform(valid)
+
+
+def _warn_of_classes(op: Encode, transformer: Any) -> None:
+    """A target of whole numbers is classes to TargetEncoder, unless it is told otherwise."""
+    classes = getattr(transformer, "classes_", None)
+    if op.transformer.name == "TargetEncoder" and classes is not None and len(classes) > 50:
+        warnings.warn(
+            f"TargetEncoder took the target for {len(classes)} classes, because its values are "
+            "whole numbers: slow, and rarely meant. Set target_type='continuous'.",
+            UserWarning,
+            stacklevel=1,
+        )
 
 
 def _concat(op: Concat, inputs: Sequence[Any], context: Context) -> Any:

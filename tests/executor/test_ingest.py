@@ -284,6 +284,12 @@ def test_files_of_other_kinds(tmp_path: Path, content: bytes, code: str) -> None
     assert refused(tmp_path / "file").code == code
 
 
+def test_text_that_is_no_utf8(tmp_path: Path) -> None:
+    wrong = pa.array([b"ok", b"\xff"]).view(pa.string())
+    pq.write_table(pa.table({"a": wrong}), tmp_path / "a.parquet")
+    assert refused(tmp_path / "a.parquet").code == "malformed_file"
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     assert refused(tmp_path / "none.csv").code == "file_not_found"
 

@@ -1,6 +1,7 @@
 """CSV: how the file is read, and which type every column gets."""
 
 import csv
+import gzip
 import io
 import math
 import time
@@ -229,6 +230,26 @@ def test_delimiters_are_found_out(tmp_path: Path, delimiter: str) -> None:
     found, table = add(tmp_path, text.getvalue())
     assert found["read"] == {"format": "csv", "delimiter": delimiter, "encoding": "utf-8"}
     assert table.to_pydict() == {"a b": ['1,5;|\t"', "x\ny"], "c": [2, 3]}
+
+
+def test_free_text_in_a_single_column(tmp_path: Path) -> None:
+    _, table = add(tmp_path, "text\nwell, no\nyes\na, b, c\n")
+    assert table.to_pydict() == {"text": ["well, no", "yes", "a, b, c"]}
+    assert malformed(tmp_path, "a\n1,2\n3,4\n").code == "malformed_file"
+
+
+def test_compressed_text(tmp_path: Path) -> None:
+    data = gzip.compress(b"a,b\n1,2\n") + gzip.compress(b"3,4\n")
+    assert add(tmp_path, data)[1].to_pydict() == {"a": [1, 3], "b": [2, 4]}
+    assert "Line 3" in malformed(tmp_path, gzip.compress(b"a,b\n1,2\n3\n")).message
+    assert malformed(tmp_path, data[:30]).code == "malformed_file"
+    assert add(tmp_path, gzip.compress(b'{"a": 1}\n{"a": 2}\n'))[1].to_pydict() == {"a": [1, 2]}
+
+
+def test_numbers_beside_nan(tmp_path: Path) -> None:
+    found, table = add(tmp_path, "a\n1\nnan\nNaN\n")
+    assert table.to_pydict() == {"a": [1.0, None, None]}
+    assert any("'a' has 2 values written as 'nan'" in w for w in found["warnings"])
 
 
 def test_semicolons_with_decimal_commas(tmp_path: Path) -> None:

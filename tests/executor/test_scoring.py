@@ -378,3 +378,12 @@ def test_targets_of_other_types() -> None:
     y, guess = np.array([True, False, True]), np.array([True, True, False])
     assert score("recall", "binary", y, guess, [False, True], None, "1") == pytest.approx(1 / 2)
     assert score("recall", "binary", y, guess, [False, True], None, "'False'") == 0.0
+
+
+def test_the_positive_class_is_no_matter_where_there_are_more() -> None:
+    classes = np.array(["a", "b", "c"])
+    proba = np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6]])
+    for metric in ("logloss", "roc_auc_ovr"):
+        plain = score(metric, "multiclass", classes, proba, classes, method="predict_proba")
+        other = score(metric, "multiclass", classes, proba, classes, None, "'yes'", "predict_proba")
+        assert plain == other

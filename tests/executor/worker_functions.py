@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from executor import procfs
 from planner.errors import DataError
 
 SLEEPER = [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"]
@@ -161,10 +162,15 @@ def hang_up() -> None:
     sum(itertools.repeat(0))
 
 
-def fill(megabytes: int) -> int:
-    """Holds memory, reports it, and gives it back."""
-    data = bytearray(os.urandom(2**20) * megabytes)
-    return len(data)
+kept: list[bytes] = []
+
+
+def litter(megabytes: int) -> int:
+    """Leaves memory behind that only the cycle collector frees, in a heap that cannot shrink."""
+    data: list[Any] = [bytes(1000) for _ in range(megabytes * 1000)]
+    data.append(data)
+    kept.append(bytes(1000))  # above all of them
+    return procfs.memory(os.getpid())
 
 
 def hold(megabytes: int, progress: Callable[[Any], None]) -> None:
@@ -240,6 +246,6 @@ TABLE = {
     for function in (
         add, size, describe, numbers, unserialisable, huge, refuse, exhaust, leave, exit_now,
         segfault, count, chat, loop, stubborn, start_child, start_orphan, child_and_loop, babble,
-        pretend, hang_up, fill, hold, hold_in_child, map_file, flood, fit_everything,
+        pretend, hang_up, litter, hold, hold_in_child, map_file, flood, fit_everything,
     )
 }  # fmt: skip

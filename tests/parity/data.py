@@ -13,6 +13,8 @@ from sklearn.datasets import (
     load_wine,
 )
 
+ODD = 'Fläche "netto" [m²], {1:2}'
+
 
 def diabetes() -> pd.DataFrame:
     return load_diabetes(as_frame=True).frame
@@ -80,11 +82,14 @@ def homes() -> pd.DataFrame:
             "grade": np.digitize(price, np.quantile(price, [0.25, 0.5, 0.75])) + 1,
             "sold": np.where(price + rng.normal(0, 90, n) > np.median(price), "nein", "ja"),
             "price": price,
+            ODD: np.round(area * 0.8, 1),
             "asking": np.where(rng.random(n) < 0.05, np.nan, np.round(price * 1.1)),
         }
     )
     frame.loc[rng.random(n) < 0.08, "rooms"] = pd.NA
     frame.loc[rng.random(n) < 0.07, "city"] = None
+    frame["lift"] = pd.array(rng.random(n) < 0.3, dtype="boolean")
+    frame.loc[rng.random(n) < 0.1, "lift"] = pd.NA
     return frame
 
 
@@ -107,10 +112,11 @@ def written(name: str) -> pd.DataFrame:
 
 
 def plain(name: str) -> pd.DataFrame:
-    """The table as a script would hold it: nullable integers as floats."""
+    """The table as a script would hold it: nullable numbers and booleans as floats."""
     frame = written(name).copy()
     if "rooms" in frame:
         frame["rooms"] = frame["rooms"].astype("float64")
+        frame["lift"] = frame["lift"].astype("float64")
     if "kind" in frame:
         frame["kind"] = frame["kind"].astype("str")
     return frame

@@ -6,11 +6,23 @@ import pytest
 
 from planner.metrics import resolve
 from tests.oracle import cross_validate
-from tests.parity import cases_classification, cases_homes, cases_regression, cases_splits
+from tests.parity import (
+    cases_classification,
+    cases_ensembles,
+    cases_families,
+    cases_homes,
+    cases_layouts,
+    cases_meta,
+    cases_regression,
+    cases_splits,
+    cases_steps,
+)
 from tests.parity.conftest import Answers
 from tests.parity.data import plain
 from tests.parity.harness import Batch, Case, matches
 
+# These add cases to the batches of the others.
+EXTENSIONS = (cases_ensembles, cases_families, cases_layouts, cases_meta, cases_steps)
 BATCHES: list[Batch] = [
     cases_regression.BATCH,
     cases_homes.BATCH,

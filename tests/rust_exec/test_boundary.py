@@ -134,7 +134,9 @@ SPECIAL = st.sampled_from([0.0, 1.0, -1.0, np.nan, np.inf, -np.inf, 1e308, 1e-30
 @given(
     x=npst.arrays(np.float64, st.tuples(st.integers(1, 8), st.integers(1, 5)), elements=SPECIAL),
     rows=st.data(),
-    alphas=npst.arrays(np.float64, st.integers(1, 3), elements=st.sampled_from([0.0, 5e-324, 1e308])),
+    alphas=npst.arrays(
+        np.float64, st.integers(1, 3), elements=st.sampled_from([0.0, 5e-324, 1e308])
+    ),
     flags=st.tuples(st.booleans(), st.booleans(), st.booleans()),
 )
 def test_no_values_break_the_kernel(

@@ -58,7 +58,10 @@ NAMES = "diabetes diabetes_raw breast_cancer wine digits linnerud friedman".spli
 def test_bundled_data(name: str, cv: KFold, scale: bool) -> None:
     x, y = data(name)
     folds = list(cv.split(x))
-    result = assert_agrees(x, y, folds, ALPHAS, Options(scale=scale))
+    # A fold of the digits has two pixels that are lit in one and the same training image only;
+    # a penalty must tell them apart.
+    alphas = [alpha for alpha in ALPHAS if name != "digits" or alpha >= 1]
+    result = assert_agrees(x, y, folds, alphas, Options(scale=scale))
     assert result.declined == [None] * len(folds)
 
 

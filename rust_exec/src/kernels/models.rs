@@ -19,7 +19,7 @@ use crate::errors::Declined;
 /// Perturbed systems solved per fold to see how far rounding moves the predictions.
 const PROBES: usize = 4;
 /// Size of a probe, in units of the rounding error of one sum.
-const PROBE_SIZE: f64 = 16.0;
+const PROBE_SIZE: f64 = 8.0;
 
 /// Linear models on centred raw features: one per penalty, then the probes.
 pub struct Models<'a> {
@@ -70,6 +70,11 @@ impl<'a> Models<'a> {
                 system[(i, i)] += alpha * penalty;
             }
             let factor = system.llt(Side::Lower).map_err(|_| doubtful)?;
+            // The matrix has a unit diagonal: a smaller pivot is only rounding.
+            let pivots = (0..size).map(|i| factor.L()[(i, i)].powi(2));
+            if pivots.fold(1.0, f64::min) < PROBE_SIZE * f64::EPSILON * size as f64 {
+                return Err(doubtful);
+            }
             let mut weights = Mat::from_fn(size, 1, |i, _| normal.rhs[i]);
             factor.solve_in_place(weights.as_mut());
             normal.unscale(&weights, &mut coef, k);
@@ -107,6 +112,12 @@ impl<'a> Models<'a> {
         let p = self.frame.features();
         let a = self.intercept.capacity();
         let centre = &self.frame.centre;
+        // From the centre, where predictions start, to where the coefficients apply.
+        let shift = if preparation.centred() {
+            &normal.offset
+        } else {
+            centre
+        };
         let at_mean = if preparation.fit_intercept {
             normal.y_mean
         } else {
@@ -118,17 +129,20 @@ impl<'a> Models<'a> {
             // A probe is a change of the coefficients only.
             let at_mean = if k < a { at_mean } else { 0.0 };
             let (at_centre, at_zero) = if preparation.centred() {
-                let at_centre = at_mean - along(&normal.offset);
+                let at_centre = at_mean - along(shift);
                 (at_centre, at_centre - along(centre))
             } else {
-                (along(centre), 0.0)
+                (along(shift), 0.0)
             };
             self.level.push(at_centre);
             if k < a {
                 self.intercept.push(at_zero);
-                let term = |j: usize| ((centre[j] + normal.offset[j]) * coef[j]).abs();
-                let means = (0..p).map(term).sum::<f64>();
-                let units = 4.0 * at_mean.abs() + preparation.mean_rounding(normal.rows) * means;
+                let rounded = preparation.mean_rounding(normal.rows);
+                let term = |j: usize| {
+                    let mean = centre[j] + normal.offset[j];
+                    (rounded * mean.abs() + 2.0 * shift[j].abs()) * coef[j].abs()
+                };
+                let units = 4.0 * at_mean.abs() + (0..p).map(term).sum::<f64>();
                 self.rounding = self.rounding.max(f64::EPSILON * units);
             }
         }
@@ -206,15 +220,16 @@ fn dual_rounding(normal: &Normal, alpha: f64, residual: f64) -> f64 {
     let trace: f64 = normal.penalty.iter().map(|penalty| 1.0 / penalty).sum();
     // The residual is a difference of sums about the size of the target's.
     let residual = residual.max(1e-14 * normal.y_squares) / normal.rows;
-    PROBE_SIZE * f64::EPSILON * trace / alpha * residual.sqrt()
+    2.0 * PROBE_SIZE * f64::EPSILON * trace / alpha * residual.sqrt()
 }
 
 /// (a, PROBES) right-hand sides as large as the rounding errors of the normal equations, with
 /// fixed pseudo-random signs: solving for them shows how far rounding can move the solution.
 fn probe_errors(normal: &Normal, preparation: Preparation, weights: &Mat<f64>) -> Mat<f64> {
     let losses = weights.col(0).iter().zip(&normal.loss);
-    let fitted = losses.map(|(w, loss)| w.abs() * loss);
-    let size = PROBE_SIZE * (normal.y_norm + fitted.sum::<f64>());
+    // Errors of different sums are independent, so they add like random walks.
+    let fitted = losses.map(|(w, loss)| (w * loss).powi(2)).sum::<f64>();
+    let size = PROBE_SIZE * (normal.y_norm + fitted.sqrt());
     // Features of a rounded mean, times a target that keeps its own.
     let uncentred = if preparation.scale && !preparation.fit_intercept {
         preparation.mean_rounding(normal.rows) * normal.rows * normal.y_mean.abs()

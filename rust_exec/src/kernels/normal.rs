@@ -158,7 +158,13 @@ pub fn normal_equations(
         y_mean.abs() + (base[target] / n).sqrt()
     };
     for (i, noise) in constant_noise.iter_mut().enumerate() {
-        match classify(i, square(i), summed(i), source, rows, direct)? {
+        let seen = Seen {
+            square: square(i),
+            summed: summed(i),
+            centred: preparation.centred(),
+            direct,
+        };
+        match seen.classify(source, rows, i)? {
             Column::Active => active.push(i),
             // The reference library subtracts a rounded mean; what is left can take part there.
             Column::Constant(value) => {
@@ -219,21 +225,34 @@ pub fn normal_equations(
     })
 }
 
-fn classify(
-    column: usize,
+/// What the moments say of a column.
+struct Seen {
+    /// Sum of squares that the fit sees.
     square: f64,
+    /// Sum of squares that it was computed from.
     summed: f64,
-    source: &Source<'_>,
-    rows: &[u32],
+    centred: bool,
     direct: bool,
-) -> Result<Column, Refusal> {
-    if summed > TINY_SQUARES && square * MAX_CANCELLATION > summed {
-        return Ok(Column::Active);
-    }
-    match constant_value(source, rows, column) {
-        Some(value) => Ok(Column::Constant(value)),
-        None if direct => Err(Declined::ConstantColumn.into()),
-        None => Err(Refusal::SumDirectly),
+}
+
+impl Seen {
+    fn classify(
+        &self,
+        source: &Source<'_>,
+        rows: &[u32],
+        column: usize,
+    ) -> Result<Column, Refusal> {
+        let clear = self.square * MAX_CANCELLATION > self.summed;
+        if clear && self.summed > TINY_SQUARES {
+            return Ok(Column::Active);
+        }
+        match constant_value(source, rows, column) {
+            Some(value) if self.centred || value == 0.0 => Ok(Column::Constant(value)),
+            // Without centring a constant column is a feature like any other.
+            Some(_) if clear && self.square > TINY_SQUARES => Ok(Column::Active),
+            _ if self.direct => Err(Declined::ConstantColumn.into()),
+            _ => Err(Refusal::SumDirectly),
+        }
     }
 }
 
