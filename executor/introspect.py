@@ -1,7 +1,7 @@
 """Describes every operator of the installed libraries, as JSON for `planner.registry`.
 
 Input: the libraries. Output: the registry's data. It imports them all, so it runs in a worker;
-`library_versions`, which imports nothing, tells whether an earlier answer still holds.
+`executor.versions`, which imports nothing, tells whether an earlier answer still holds.
 """
 
 import importlib
@@ -10,17 +10,13 @@ import re
 import warnings
 from collections.abc import Iterable
 from functools import cache
-from importlib import metadata
 from typing import Any
 
 from executor import introspect_boosters as boosters
 from executor import introspect_tables as tables
 from executor.introspect_literals import to_literal
+from executor.versions import library_versions
 from planner.registry import NoDefault, Operator, Parameter, Registry
-
-# Raised whenever the description of an unchanged library changes.
-DESCRIPTION = 1
-_LIBRARIES = "scikit-learn lightgbm xgboost catboost skrub numpy scipy pandas".split()
 
 _FAMILIES = {
     "linear_model": "linear",
@@ -47,17 +43,6 @@ _FAMILIES = {
     "manifold": "manifold",
     "isotonic": "linear",
 }
-
-
-def library_versions() -> dict[str, str]:
-    """Installed versions of the libraries that the registry depends on; imports nothing."""
-    versions = {"registry": str(DESCRIPTION)}
-    for library in _LIBRARIES:
-        try:
-            versions[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 @cache

@@ -16,8 +16,8 @@ import pandas as pd
 
 from executor import blocks
 from executor.backends.base import Backend, Context
+from executor.backends.duckdb import DuckDBBackend
 from executor.backends.python import PythonBackend
-from executor.backends.relational import DuckDBBackend
 from executor.backends.rust import RustBackend
 from executor.failures import describe_failure
 from planner.errors import StratumError

@@ -10,7 +10,7 @@ which rows there are stay; ops that only add columns (windows, aggregates put ba
 that cannot multiply rows) go when nothing of theirs is wanted.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
@@ -57,7 +57,10 @@ class _Narrower:
         """`node` with exactly `wanted`."""
         found = self.done.get((node.key, wanted))
         if found is None:
-            if isinstance(node.op, Derive | Project):
+            below = _vanishing(node, wanted)
+            if below is not None:
+                found = self.need(below, wanted)
+            elif isinstance(node.op, Derive | Project):
                 found = self.segment(node, wanted)
             else:
                 found = self.exactly(self.barrier(node, wanted), wanted)
@@ -80,22 +83,19 @@ class _Narrower:
     def segment(self, node: Node, wanted: Wanted) -> Node:
         """A run of Derive and Project, rebuilt from the expressions that are used."""
         run: list[Derive | Project] = []
-        while isinstance(node.op, Derive | Project):
-            run.append(node.op)
-            node = node.inputs[0]
-        values: dict[str, _Value] = {}
-        names = {column.name: column.name for column in all_columns(node)}
-        for op in reversed(run):
-            if isinstance(op, Project):
-                names = {new: names[old] for new, old in op.columns}
-                continue
-            new = {item.name: _number(item, names, values) for item in op.items}
-            overwritten = {name.lower() for name in new}
-            names = {n: v for n, v in names.items() if n.lower() not in overwritten} | new
-        outputs = {name: names[name] for name in wanted}
-        used = _closure(outputs.values(), values)
-        base = frozenset(value for value in used if value not in values)
-        base |= {c for value in used if value in values for c in values[value].base}
+        below: Node | None = node
+        while below is not None:
+            node = below
+            while isinstance(node.op, Derive | Project):
+                run.append(node.op)
+                node = node.inputs[0]
+            values, names = _evaluate(node, run)
+            outputs = {name: names[name] for name in wanted}
+            used = _closure(outputs.values(), values)
+            base = frozenset(value for value in used if value not in values)
+            base |= {c for value in used if value in values for c in values[value].base}
+            # Where the op below goes altogether, this run and the next are one.
+            below = _vanishing(node, base)
         result = self.need(node, base)
         layers: dict[int, list[Item]] = {}
         for identifier in sorted(value for value in used if value in values):
@@ -158,8 +158,6 @@ class _Narrower:
         items = _used_items(op.items, wanted)
         own = {item.name.lower() for item in op.items}
         passed = frozenset(name for name in wanted if name.lower() not in own)
-        if not items:
-            return self.need(node.inputs[0], passed)
         below = (passed | keys).union(*(item.expr.columns for item in items))
         return self.graph.node(replace(op, items=items), self.need(node.inputs[0], below))
 
@@ -167,8 +165,6 @@ class _Narrower:
         left, right = node.inputs
         columns = tuple(sorted((new, old) for new, old in op.columns if new in wanted))
         passed = wanted - {new for new, _ in columns}
-        if op.how == "left" and not op.many and not columns:
-            return self.need(left, passed)
         on_left = {a for a, _ in op.on}
         on_right = {b for _, b in op.on} | {old for _, old in columns}
         return self.graph.node(
@@ -185,6 +181,35 @@ class _Narrower:
             inputs.append(self.need(source, wanted & have))
         names, types = tuple(c for c, _ in kept), tuple(t for _, t in kept)
         return self.graph.node(Union(names, types), *inputs)
+
+
+def _vanishing(node: Node, wanted: Wanted) -> Node | None:
+    """The input of an op that only adds columns of which none is wanted."""
+    op = node.op
+    if isinstance(op, Window | AggregateBack):
+        added = {item.name for item in op.items}
+    elif isinstance(op, Join) and op.how == "left" and not op.many:
+        added = {new for new, _ in op.columns}
+    else:
+        return None
+    return None if added & wanted else node.inputs[0]
+
+
+def _evaluate(
+    node: Node, run: Sequence[Derive | Project]
+) -> tuple[dict[str, "_Value"], dict[str, str]]:
+    """The values that `run` (last op first) computes over `node`, and the value of every name."""
+    values: dict[str, _Value] = {}
+    names = {column.name: column.name for column in all_columns(node)}
+    for op in reversed(run):
+        if isinstance(op, Project):
+            # Columns of an op that is gone are missing, and not wanted.
+            names = {new: names[old] for new, old in op.columns if old in names}
+            continue
+        new = {item.name: _number(item, names, values) for item in op.items}
+        overwritten = {name.lower() for name in new}
+        names = {n: v for n, v in names.items() if n.lower() not in overwritten} | new
+    return values, names
 
 
 @dataclass(frozen=True)

@@ -130,15 +130,15 @@ class _Renderer:
         if isinstance(op, Scan):
             table = scan_table(op.fingerprint)
             self.scans[table] = op.fingerprint
-            self.names[node.key] = quote(table)
-            self.sorted[node.key] = True
-            return
-        body, kept = self.body(op, node)
+            # The table may have more columns than the node; later stars must not see them.
+            body, kept = f"SELECT {_list([*op.names, ROW])} FROM {quote(table)}", True
+        else:
+            body, kept = self.body(op, node)
         name = quote(f"__{len(self.bodies)}")
         self.bodies.append((name, body))
         self.names[node.key] = name
         # Row-wise ops hand rows on as they come; all others may disturb the order.
-        self.sorted[node.key] = kept and self.sorted[node.inputs[0].key]
+        self.sorted[node.key] = kept and all(self.sorted[s.key] for s in node.inputs)
 
     def body(self, op: TableOp, node: Node) -> tuple[str, bool]:
         """The SELECT of one op, and whether it keeps the order of arriving rows."""

@@ -78,13 +78,8 @@ class Datasets:
         return infos
 
     def _add(self, request: AddDataset, file: Path, name: str, place: str) -> DatasetInfo:
-        options: dict[str, Any] = {}
-        if request.table is not None:
-            options["table"] = request.table
-        if request.na_values:
-            options["na_values"] = request.na_values
-        if request.delimiter is not None:
-            options["delimiter"] = request.delimiter
+        given = request.model_dump(exclude={"path", "name"})
+        options = {key: value for key, value in given.items() if value not in (None, [])}
         status = file.stat()
         before = self._unchanged(name, file, status.st_size, status.st_mtime_ns, options)
         if before is not None:
@@ -140,6 +135,7 @@ class Datasets:
         if other is not None:
             second = self._catalog.get_dataset(other).dataset
             arguments["other"] = str(self.path_of(second.fingerprint))
+            arguments["other_name"] = other
         return self._scheduler.call("profile", arguments).result()
 
     def query(self, sql: str, limit: int = 50) -> QueryResult:

@@ -26,6 +26,10 @@ class AddDataset(Request):
         table: Table inside a DuckDB or SQLite file.
         na_values: Texts to read as missing, besides empty fields.
         delimiter: CSV delimiter; sniffed if omitted.
+        encoding: Of a text file, if it is not UTF-8.
+        dayfirst: Whether dates such as 03/04/2020 start with the day, where the data leave it
+            open.
+        as_text: Columns to keep as text.
     """
 
     path: Annotated[str, Field(min_length=1, max_length=4096)]
@@ -33,6 +37,9 @@ class AddDataset(Request):
     table: Name | None = None
     na_values: Annotated[list[str], Field(max_length=100)] = []
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    encoding: Name | None = None
+    dayfirst: bool | None = None
+    as_text: Annotated[list[Name], Field(max_length=10_000)] | None = None
 
 
 class EvaluatePipelines(Request):

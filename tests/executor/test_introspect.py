@@ -11,7 +11,8 @@ import pytest
 
 from executor import introspect_tables as tables
 from executor.construct import construct
-from executor.introspect import introspect, library_versions, registry
+from executor.introspect import introspect, registry
+from executor.versions import library_versions
 from planner.expressions import Call, parse
 from planner.registry import NoDefault
 from planner.seeds import fill_seeds
@@ -57,7 +58,7 @@ def test_description_does_not_depend_on_hashing() -> None:
 
 def test_versions_without_imports() -> None:
     program = (
-        "import sys; from executor.introspect import library_versions; library_versions(); "
+        "import sys; from executor.versions import library_versions; library_versions(); "
         "import planner.expressions, planner.choices, planner.patches, planner.naming; "
         "print([n for n in ('sklearn', 'pandas', 'lightgbm', 'numpy') if n in sys.modules])"
     )
@@ -69,7 +70,7 @@ def test_versions_without_imports() -> None:
         check=True,
     )
     assert run.stdout.strip() == "[]"
-    assert {"scikit-learn", "lightgbm", "registry"} <= set(library_versions())
+    assert {"scikit-learn", "lightgbm"} <= set(library_versions())
     assert introspect()["versions"] == library_versions()
 
 

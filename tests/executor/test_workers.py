@@ -344,6 +344,7 @@ class TestSurroundings:
         assert opened.pop("0") == os.devnull
         assert opened.pop("1") == opened.pop("2") == str(worker.log)
         assert [name.partition(":")[0] for name in opened.values()] == ["socket"]
+        assert seen["inheritable"] == [0, 1, 2]
         assert seen["group"] == seen["session"] == worker.pid
         assert seen["core"] == [0, 0]
         assert seen["handlers"] == [True, True, True]

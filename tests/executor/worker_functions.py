@@ -40,6 +40,11 @@ def describe() -> dict[str, Any]:
             for name in os.listdir("/proc/self/fd")
             if os.path.exists(f"/proc/self/fd/{name}")
         },
+        "inheritable": [
+            int(name)
+            for name in os.listdir("/proc/self/fd")
+            if os.path.exists(f"/proc/self/fd/{name}") and os.get_inheritable(int(name))
+        ],
         "oom": Path("/proc/self/oom_score_adj").read_text().strip(),
         "core": list(resource.getrlimit(resource.RLIMIT_CORE)),
         "handlers": [signal.getsignal(number) == signal.SIG_DFL for number in (2, 15, 17)],

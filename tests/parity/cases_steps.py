@@ -53,7 +53,7 @@ def filtered_training_rows(frame: pd.DataFrame) -> Reference:
 def derived(frame: pd.DataFrame) -> Reference:
     frame = frame[(frame["age"] >= 5) & frame["city"].notna()].reset_index(drop=True)
     frame["month"] = frame["sold_at"].dt.month
-    frame["weekend"] = frame["sold_at"].dt.dayofweek >= 5
+    frame["weekend"] = frame["sold_at"].dt.day_of_week >= 5
     frame["per_room"] = frame["area"] / frame["rooms"]
     frame["size"] = np.select([frame["per_room"] > 30, frame["per_room"] > 20], [2, 1], 0)
     frame["late"] = frame["sold_at"].dt.hour >= 12

@@ -7,7 +7,7 @@ from planner.binder import columns as all_columns
 from planner.binder import has_mask, schema
 from planner.errors import SpecError
 from planner.graph import walk
-from planner.lineage import narrow, tainted, target_filters
+from planner.lineage import narrow, origins, tainted, target_filters
 from planner.relational import TRAIN_MASK, AggregateBack, Join, Scan, Sql, Window, scan
 from tests.planner.relational_cases import World, rides, weather
 
@@ -28,7 +28,8 @@ STEPS = [
     {"join": {"dataset": "weather", "on": "station", "suffix": "_w"}},
     {"join": {"dataset": "weather", "on": "station", "how": "inner", "columns": ["lat"]}},
     {"join": {"dataset": "weather", "on": {"station": "station"}, "many": True, "suffix": "_m"}},
-    {"aggregate": {"by": "station", "columns": {"n": "count(*)", "m": "avg(temp)", "f": "first(id)"}}},
+    {"aggregate": {"by": "station", "columns": {
+        "n": "count(*)", "m": "avg(temp)", "f": "first(id)"}}},
     {"aggregate": {"by": ["member", "hour"], "columns": {"m": "sum(cnt)", "cnt": "max(cnt)"}}},
     {"aggregate": {"by": "station", "columns": {"am": "avg(temp)", "an": "min(id)"}, "as": "made"}},
     {"join": {"dataset": "made", "on": "station"}},
@@ -109,8 +110,6 @@ def _selects_rows(step):
 
 def _tainted_by_source(node, source):
     """Columns with `source` of rides anywhere in their origin."""
-    from planner.lineage import origins
-
     found = origins(node)
     return {name for name, origin in found.items() if ("rides0", source) in origin.all}
 
@@ -195,8 +194,8 @@ def test_the_train_mask_is_kept_where_it_is_asked_for():
                   "SELECT input.*, t.c FROM input LEFT JOIN t ON input.id = t.k"}], "cnt", {"c"}),
         ([{"sql": "SELECT *, (SELECT avg(cnt) FROM input) AS a, (SELECT max(lat) FROM weather) AS b"
                   " FROM input"}], "cnt", {"a"}),
-        ([{"sql": "SELECT *, (SELECT count(*) FROM rides r WHERE r.cnt < i.temp) AS a FROM input i"}],
-         "cnt", {"a"}),
+        ([{"sql": "SELECT *, (SELECT count(*) FROM rides r WHERE r.cnt < i.temp) AS a "
+                  "FROM input i"}], "cnt", {"a"}),
         ([{"sql": "SELECT i.*, r.temp AS a FROM input i, rides r WHERE r.cnt = i.cnt"}],
          "cnt", {"a"}),
         ([{"sql": "SELECT i.*, w.lat FROM input i LEFT JOIN weather w ON i.cnt = w.lat"}],
