@@ -35,8 +35,9 @@ from planner.tableops import (
 _INTEGERS = frozenset(
     "TINYINT SMALLINT INTEGER BIGINT HUGEINT UTINYINT USMALLINT UINTEGER UBIGINT UHUGEINT".split()
 )
-_CACHE_LIMIT = 20_000
-_columns: dict[str, tuple[Column, ...]] = {}
+_CACHE_LIMIT = 4_000
+# By node and not by key: the same content may be described with more or fewer facts.
+_columns: dict[Node, tuple[Column, ...]] = {}
 
 
 def kind_of(sql_type: str) -> Kind:
@@ -80,24 +81,21 @@ def has_mask(node: Node) -> bool:
 
 def columns(node: Node) -> tuple[Column, ...]:
     """All columns but ``__row``, the train mask included."""
-    found = _columns.get(node.key)
+    found = _columns.get(node)
     if found is not None:
         return found
+    if len(_columns) > _CACHE_LIMIT:
+        _columns.clear()
     stack = [node]
     while stack:
         top = stack[-1]
-        waiting = [source for source in top.inputs if source.key not in _columns]
+        waiting = [source for source in top.inputs if source not in _columns]
         if waiting:
             stack.extend(waiting)
             continue
         stack.pop()
-        if len(_columns) >= _CACHE_LIMIT:
-            kept = {s.key: _columns[s.key] for n in stack for s in n.inputs if s.key in _columns}
-            kept |= {s.key: _columns[s.key] for s in top.inputs}
-            _columns.clear()
-            _columns.update(kept)
-        _columns[top.key] = _derive_columns(top, [_columns[s.key] for s in top.inputs])
-    return _columns[node.key]
+        _columns[top] = _derive_columns(top, [_columns[source] for source in top.inputs])
+    return _columns[node]
 
 
 def _derive_columns(node: Node, inputs: Sequence[tuple[Column, ...]]) -> tuple[Column, ...]:

@@ -200,7 +200,7 @@ class Builder:
         count = splitters.count(
             facts.call,
             lambda: env.statistics.rows(source),
-            lambda name: env.statistics.distinct(source, name),
+            lambda name: self._distinct(source, name, name == facts.fold_column),
             groups=env.evaluate.groups,
             path=place,
         )
@@ -212,7 +212,19 @@ class Builder:
             fold_column=facts.fold_column,
             train_mask=TRAIN_MASK if masked else None,
         )
-        return self.node(env.graph.node(op, source), "cv"), expressions.text(facts.call)
+        node = env.graph.node(op, source)
+        self.places.setdefault(node.key, place)
+        return node, expressions.text(facts.call)
+
+    def _distinct(self, table: Node, name: str, folds: bool) -> int:
+        """Distinct values of a column; of a PredefinedSplit's without -1, which is no fold."""
+        if folds:
+            quoted = name.replace('"', '""')
+            steps = parse_steps([{"filter": f'"{quoted}" <> -1'}], "evaluate.cv")
+            table = relational.prepare(
+                self.env.graph, table, steps, self.env.datasets, "evaluate.cv"
+            )
+        return self.env.statistics.distinct(table, name)
 
     # -- features -----------------------------------------------------------------------------
 
@@ -409,7 +421,7 @@ class Builder:
             raw = metric if isinstance(metric, str) else metric.model_dump()
             where = f"{place}[{position}]" if given else place
             resolved = resolve(raw, where)
-            check_task(resolved, task, where)
+            check_task(resolved, task, where, weighted=self.spec.score_weight is not None)
             found.setdefault(resolved.text, resolved)
         return found
 
