@@ -124,11 +124,11 @@ class Zygote:
     def _obey(self) -> None:
         while True:
             try:
-                packet, descriptors, _, _ = socket.recv_fds(
-                    self._control, _PACKET, 1, socket.MSG_CMSG_CLOEXEC
-                )
+                packet, descriptors, _, _ = socket.recv_fds(self._control, _PACKET, 1)
             except BlockingIOError:
                 return
+            for descriptor in descriptors:
+                os.set_inheritable(descriptor, False)  # recv_fds ignores a flag that says so
             if not packet:
                 raise Shutdown
             command = json.loads(packet)

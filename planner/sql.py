@@ -15,7 +15,7 @@ from planner.errors import SpecError, did_you_mean
 from planner.schema import Schema
 from planner.sqlcheck import check, lambda_parameters
 from planner.sqlfunctions import AGGREGATE, SESSION_WORDS, WINDOW
-from planner.sqlrewrite import guard_domains, order_rows, put_over
+from planner.sqlrewrite import guard_domains, order_rows, over_shape, put_over
 from planner.sqltree import (
     MAX_SQL,
     Tree,
@@ -36,6 +36,8 @@ __all__ = ["ExpressionInfo", "SelectInfo", "check_expression", "check_select", "
 Kind = Literal["scalar", "aggregate", "window"]
 _MARK = "\ue000"
 _SPLIT = re.compile(f'"{_MARK} ([0-9]+)"')
+_NULLS = re.compile(r"\b(ignore|respect)\s+nulls\b", re.IGNORECASE)
+_OVER = re.compile(r"\bover\b", re.IGNORECASE)
 _MAX_CTES = 100
 
 
@@ -135,7 +137,12 @@ def _parse(text: str, over: str | None) -> _Parsed:
     if _MARK in text or (over is not None and _MARK in over):
         raise SpecError("invalid_sql", "The SQL holds a private-use character.")
     try:
-        tree = expression(text, "")
+        if over is not None and _NULLS.search(text) and not _OVER.search(text):
+            # DuckDB parses IGNORE NULLS only where OVER follows at once.
+            over_shape(over, "")
+            tree = expression(f"{text}\nOVER ({over})", "")
+        else:
+            tree = expression(text, "")
         if over is not None:
             tree = put_over(tree, over, "")
         _refuse_hidden(tree, "")

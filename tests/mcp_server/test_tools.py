@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 from typing import Any
 
 import anyio
@@ -15,7 +14,7 @@ from sklearn.model_selection import KFold, cross_val_score
 
 from mcp_server.app import StratumServer
 from mcp_server.settings import REPLY_BYTES
-from tests.mcp_server.clients import LIMIT, answer, ask, error, text_of
+from tests.mcp_server.clients import answer, ask, error, text_of
 
 TOOLS = [
     "add_dataset",
@@ -387,10 +386,7 @@ def test_many_requests_at_once_are_all_answered(server: StratumServer) -> None:
                 group.start_soon(one, alpha)
         return found
 
-    began = time.monotonic()
-    found = anyio.run(work)
-    assert [f["state"] for f in found] == 30 * ["completed"]
-    assert time.monotonic() - began < LIMIT
+    assert [f["state"] for f in anyio.run(work)] == 30 * ["completed"]
 
 
 def test_unknown_jobs_and_cursors_are_refused(server: StratumServer) -> None:

@@ -241,6 +241,15 @@ def test_window(world):
     assert got["last"].tolist() == groups.transform(lambda s: s.iloc[-1]).tolist()
 
 
+def test_window_steps_fill_forward(world):
+    step = {"partition_by": "station", "order_by": "id", "frame": "rows unbounded preceding",
+            "columns": {"filled": "last_value(temp IGNORE NULLS)"}}  # fmt: skip
+    got = world.steps({"window": step})["filled"]
+    expected = RIDES.groupby("station", dropna=False)["temp"].ffill()
+    assert got.fillna(-1).tolist() == expected.fillna(-1).tolist()
+    assert got.notna().sum() > RIDES["temp"].notna().sum()
+
+
 def test_window_in_derive(world):
     got = world.steps({"derive": {"a": "cnt + 1", "b": "lag(a) OVER (ORDER BY id)", "c": "b + a"}})
     cnt = RIDES["cnt"] + 1
