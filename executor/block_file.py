@@ -14,9 +14,11 @@ import json
 import math
 import mmap
 import os
+import platform
 import re
 import secrets
 import struct
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
@@ -34,6 +36,9 @@ _SECONDS_FROM_END = _TRAILER.size - 16
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 # EFBIG is what a file size limit of the process gives, EDQUOT a quota of the user.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# A block may be larger than memory: room for copies of its pages is not to be set aside.
+_LINUX = sys.platform == "linux" and platform.machine() in ("x86_64", "aarch64")
+_NO_RESERVE: int = getattr(mmap, "MAP_NORESERVE", 0x4000 if _LINUX else 0)
 
 
 class BlockError(ExecutionError):
@@ -124,7 +129,11 @@ def create_block(directory: Path, name: str) -> Iterator[BlockWriter]:
 
 
 class BlockReader:
-    """A checked block, memory-mapped; segments stay valid as long as something refers to them."""
+    """A checked block, memory-mapped; segments stay valid as long as something refers to them.
+
+    The map is private and copied on write: library code may write into an array that it was
+    given, as it may into any other, and neither the file nor another reader sees that.
+    """
 
     def __init__(self, directory: Path, name: str) -> None:
         self.name = name
@@ -138,12 +147,17 @@ class BlockReader:
                     raise unreadable(name, "its manifest is damaged")
                 self.manifest: Any = json.loads(text)
                 self._end = offset
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                self._map = mmap.mmap(
+                    file.fileno(),
+                    0,
+                    flags=mmap.MAP_PRIVATE | _NO_RESERVE,
+                    prot=mmap.PROT_READ | mmap.PROT_WRITE,
+                )
         except OSError as error:
             raise unreadable(name, error.strerror or str(error)) from error
 
     def segment(self, offset: int, length: int) -> memoryview:
-        """A read-only view of `length` bytes from `offset`."""
+        """A view of `length` bytes from `offset`; writing into it changes this process alone."""
         if not 0 < offset <= offset + length <= self._end:
             raise unreadable(self.name, "a segment lies outside of it")
         return memoryview(self._map)[offset : offset + length]

@@ -2,7 +2,7 @@
 
 Input: arrays, sparse matrices, data frames, Arrow tables, scalars, and tuples, lists and dicts
 of these. Output: equal values of the same types, dtypes, memory order and labels, whose large
-parts are read-only views of the file. Runs in worker processes.
+parts are private views of the file. Runs in worker processes.
 
 A block may have been written by a process that ran code of an agent, so loading builds plain
 data only: every constructor that can be reached is named in this file or `blocks_pandas`.
@@ -78,7 +78,7 @@ def save(value: Any, directory: Path, name: str) -> BlockInfo:
 def load(directory: Path, name: str) -> Any:
     """The value of the block `name`.
 
-    Arrays are read-only, also those inside of data frames: copy before changing in place.
+    Arrays may be written into: the file and other loads of it are not changed by that.
 
     Raises:
         BlockError: it is missing, truncated or damaged.
@@ -343,9 +343,7 @@ def _encode_text(value: str) -> Any:
 
 
 def _shaped(flat: "np.ndarray[Any, Any]", node: Any) -> "np.ndarray[Any, Any]":
-    shaped = flat.reshape(node["shape"], order=node["order"])
-    shaped.flags.writeable = False
-    return shaped
+    return flat.reshape(node["shape"], order=node["order"])
 
 
 def _without_columns(schema: pa.Schema, rows: int) -> pa.Table:

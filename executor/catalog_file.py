@@ -58,8 +58,14 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: committed if the body ends well, else undone."""
+        """A transaction: committed if the body ends well, else undone.
+
+        Inside of another one it is a part of that, so that many changes cost one commit.
+        """
         with self._lock, _errors(self.path):
+            if self._connection.in_transaction:
+                yield self._connection
+                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection

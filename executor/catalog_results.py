@@ -64,19 +64,16 @@ class ResultTable(Database):
         now = time.time()
         with self.write() as connection:
             connection.executemany(
-                "INSERT OR REPLACE INTO failures (key, code, message, hint, node, seconds,"
-                " created) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (r.key, r.code, r.message, r.hint, r.node, r.seconds, r.created or now)
-                    for r in rows
-                ],
+                "INSERT OR REPLACE INTO failures (key, code, message, hint, seconds, created)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                [(r.key, r.code, r.message, r.hint, r.seconds, r.created or now) for r in rows],
             )
             self.trim(connection, "failures", _KEEP_FAILURES)
 
     def get_failures(self, keys: Iterable[str]) -> dict[str, FailureRow]:
         """Failures by key."""
         sql = (
-            "SELECT key, code, message, hint, node, ifnull(seconds, 0.0) AS seconds, created"
+            "SELECT key, code, message, hint, ifnull(seconds, 0.0) AS seconds, created"
             " FROM failures WHERE key IN"
         )
         return {row["key"]: FailureRow(**dict(row)) for row in self.read_keys(sql, keys)}

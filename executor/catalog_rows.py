@@ -113,7 +113,11 @@ class LeaderboardPage:
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """Per-fold values of one logical score node; `seconds` is the time of the fits behind it."""
+    """Per-fold values of one logical score node.
+
+    `seconds` is what the pipeline (of one seed) took, had it run alone; `warnings` are those of
+    all work behind the score.
+    """
 
     key: str
     folds: tuple[float, ...]
@@ -127,14 +131,14 @@ class ScoreRow:
 class FailureRow:
     """A deterministic failure of a node: the same computation fails in the same way again.
 
-    `node` is the key of the node that raised, `seconds` how long that took.
+    `key` is that of the node that raised: every pipeline that has it fails with it, whatever
+    else it has, at the place where its own spec has that node. `seconds` is what it took.
     """
 
     key: str
     code: str
     message: str
     hint: str = ""
-    node: str = ""
     seconds: float = 0.0
     created: float = 0.0
 

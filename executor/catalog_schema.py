@@ -65,8 +65,7 @@ _FIRST = (
     """
     CREATE TABLE failures (
         sequence INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, code TEXT NOT NULL,
-        message TEXT NOT NULL, hint TEXT NOT NULL, node TEXT NOT NULL, seconds REAL,
-        created REAL NOT NULL
+        message TEXT NOT NULL, hint TEXT NOT NULL, seconds REAL, created REAL NOT NULL
     )
     """,
     """

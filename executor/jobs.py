@@ -4,6 +4,8 @@ Input: a `Plan` and finished tasks. Output: one `Outcome` a pipeline, as soon as
 Used on the scheduler's thread only, except where noted.
 """
 
+import logging
+import math
 import threading
 import time
 from collections import defaultdict
@@ -11,10 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from executor.results import STATUS_OF_CODE, MetricResult, Outcome
-from planner.errors import ExecutionError, SpecError, StratumError
-from planner.ops import Materialise
+from executor.catalog_rows import JobState, ScoreRow
+from executor.results import STATUS_OF_CODE, MetricResult, Outcome, TaskResult
+from planner.errors import ExecutionError, StratumError
+from planner.ops import Materialise, Member, Predict, Score
 from planner.plan import PipelinePlan, Plan, Task, Value
+
+_LOG = logging.getLogger(__name__)
+_DATA_CODES = ("dataset_gone", "corrupt_block")
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class _Pipeline:
     seconds: float = 0.0
     used: float = 0.0
     reused: float = 0.0
-    warnings: dict[str, None] = field(default_factory=dict)
+    warnings: dict[str, dict[str, None]] = field(default_factory=dict)  # by node
     done: bool = False
 
 
@@ -44,9 +50,10 @@ class JobRun:
     Args:
         job: Id of the job; `session` groups jobs for fairness.
         on_outcome: Called on the scheduler's thread with each outcome, once a pipeline.
-        on_finish: Called on the scheduler's thread when every pipeline has ended.
-        known: Scores that the catalog answered: logical key -> per-fold values.
-        stored_seconds: What the stored scores had cost, by logical key.
+        on_finish: Called there when every pipeline has ended, with the state of the job.
+        known: Scores that the catalog answered, by logical key.
+        paths: Where each pipeline stands in the request.
+        started: Monotonic time from which the wall seconds count; now by default.
     """
 
     def __init__(
@@ -56,21 +63,24 @@ class JobRun:
         *,
         limits: Limits,
         on_outcome: Callable[[Outcome], None],
-        on_finish: Callable[[], None],
+        on_finish: Callable[[JobState], None],
         session: str = "",
-        known: Mapping[str, list[float]] | None = None,
-        stored_seconds: Mapping[str, float] | None = None,
+        known: Mapping[str, ScoreRow] | None = None,
+        paths: Mapping[int, str] | None = None,
+        started: float | None = None,
     ) -> None:
         self.job = job
         self.plan = plan
         self.limits = limits
         self.session = session
-        self.started = time.monotonic()
+        self.started = time.monotonic() if started is None else started
         self.finished = threading.Event()
         self.used = 0.0  # worker seconds, for fairness
+        self._state: JobState = "completed"
         self._on_outcome = on_outcome
         self._on_finish = on_finish
         self._known = dict(known or {})
+        self._paths = dict(paths or {})
         waiting: defaultdict[int, set[int]] = defaultdict(set)
         self._tables = set()
         for task in plan.tasks:
@@ -80,10 +90,9 @@ class JobRun:
                 if isinstance(instruction.op, Materialise):
                     self._tables.add(instruction.out.key)
         self._pipelines = {p.index: _Pipeline(p, waiting[p.index]) for p in plan.pipelines}
-        stored = stored_seconds or {}
+        self._open = len(self._pipelines)
         for pipeline in self._pipelines.values():
-            for keys in pipeline.plan.keys.values():
-                pipeline.reused += sum(stored.get(key, 0.0) for key in keys)
+            pipeline.reused = _stored_seconds(pipeline.plan, self._known)
 
     @property
     def deadline(self) -> float | None:
@@ -92,8 +101,8 @@ class JobRun:
 
     def begin(self) -> None:
         """Ends the pipelines that need no work."""
-        for pipeline in list(self._pipelines.values()):
-            if not pipeline.waiting:
+        for pipeline in self._pipelines.values():
+            if not pipeline.done and not pipeline.waiting:
                 self._complete(pipeline)
         self._check_finished()
 
@@ -101,110 +110,187 @@ class JobRun:
         """Whether a pipeline that has not ended still depends on `task`."""
         return any(not self._pipelines[p].done for p in task.pipelines)
 
-    def seconds_left(self, task: Task) -> float | None:
-        """Worker seconds that `task` may take before every pipeline behind it is over budget."""
-        if self.limits.pipeline_seconds is None:
-            return None
-        open_ = [self._pipelines[p] for p in task.pipelines if not self._pipelines[p].done]
-        used = min((pipeline.used for pipeline in open_), default=0.0)
-        return max(self.limits.pipeline_seconds - used, 0.0)
+    def enforce(self, task: Task, seconds: float, bytes: int) -> bool:
+        """Ends the pipelines behind a running `task` that are above their limits; whether any.
 
-    def task_done(self, task: Task, result: Mapping[str, Any], seconds: float) -> None:
-        """Takes in the result of a task (see `executor.program.run`)."""
-        open_ = [self._pipelines[p] for p in task.pipelines if not self._pipelines[p].done]
-        scores = {
-            Value(key, fold): float(value) for key, fold, value in result.get("scores", ())
-        }
-        failures: Mapping[str, Mapping[str, str]] = result.get("failures", {})
+        `seconds` is how long it has run, `bytes` what its worker uses.
+        """
+        allowed, room = self.limits.pipeline_seconds, self.limits.worker_bytes
+        if room is not None and bytes > room:
+            self.task_failed(task, over_memory(bytes, room))
+            return True
+        if allowed is None:
+            return False
+        over = [p for p in self._open_ones(task) if p.used + seconds > allowed]
+        error = ExecutionError(
+            "timeout",
+            f"It ran longer than its limit of {allowed:g} s.",
+            hint="Raise budget.pipeline_seconds, or use fewer rows, rounds or features.",
+        )
+        for pipeline in over:
+            self._fail(pipeline, error, _culprit(task))
+        self._check_finished()
+        return bool(over)
+
+    def task_done(self, task: Task, result: TaskResult, seconds: float, sharers: int = 1) -> None:
+        """Takes in the result of a task, which ran for `sharers` jobs."""
         shared = len(task.pipelines)
-        self.used += seconds / max(result.get("jobs", 1), 1)
-        for pipeline in open_:
-            pipeline.scores.update(scores)
+        self.used += seconds / max(sharers, 1)
+        for pipeline in self._open_ones(task):
+            pipeline.scores.update(result.scores)
             pipeline.waiting.discard(task.id)
             pipeline.seconds += seconds / shared
             pipeline.used += seconds
             pipeline.reused += seconds - seconds / shared
-            for key, texts in result.get("warnings", {}).items():
+            for key, texts in result.warnings.items():
                 if key in pipeline.plan.places:
-                    pipeline.warnings.update(dict.fromkeys(texts))
-            for key, error in failures.items():
+                    pipeline.warnings.setdefault(key, {}).update(dict.fromkeys(texts))
+            for key, error in result.failures.items():
                 if key in pipeline.plan.places or key in self._tables:
-                    self._fail(pipeline, _error(error), key)
+                    self._fail(pipeline, error, key)
                     break
             else:
                 if not pipeline.waiting:
                     self._complete(pipeline)
         self._check_finished()
 
-    def task_failed(self, task: Task, error: StratumError, key: str = "") -> None:
+    def task_failed(self, task: Task, error: StratumError) -> None:
         """Fails every open pipeline that depends on `task`."""
-        for position in task.pipelines:
-            pipeline = self._pipelines[position]
-            if not pipeline.done:
-                self._fail(pipeline, error, key)
+        for pipeline in self._open_ones(task):
+            self._fail(pipeline, error, _culprit(task))
         self._check_finished()
 
-    def stop(self, error: StratumError) -> None:
-        """Ends everything that is still open with `error` (cancelled, skipped, timeout)."""
+    def stop(self, error: StratumError, state: JobState) -> None:
+        """Ends everything that is still open with `error`, and so the job in `state`."""
+        if self._open:
+            self._state = state
         for pipeline in self._pipelines.values():
             if not pipeline.done:
                 self._fail(pipeline, error, "")
         self._check_finished()
 
+    def _open_ones(self, task: Task) -> list[_Pipeline]:
+        return [self._pipelines[p] for p in task.pipelines if not self._pipelines[p].done]
+
+    # -- ends ---------------------------------------------------------------------------------
+
     def _complete(self, pipeline: _Pipeline) -> None:
         metrics: dict[str, MetricResult] = {}
-        for name, seeds in pipeline.plan.scores.items():
-            values = []
-            for seed, key in zip(seeds, pipeline.plan.keys[name], strict=True):
-                if key in self._known:
-                    values.append(list(self._known[key]))
-                    continue
-                missing = [value for value in seed if value not in pipeline.scores]
-                if missing:
-                    error = ExecutionError(
-                        "internal_error",
-                        f"Fold {missing[0].fold} of metric '{name}' was not computed.",
-                        hint="Send the pipeline again; report it if it happens again.",
-                    )
-                    self._fail(pipeline, error, missing[0].key)
-                    return
-                values.append([pipeline.scores[value] for value in seed])
-            metrics[name] = MetricResult.of(values)
-        pipeline.done = True
-        self._on_outcome(
-            Outcome(
-                pipeline.plan.index,
-                "ok",
-                metrics,
-                pipeline.seconds,
-                pipeline.reused,
-                tuple(pipeline.warnings),
-            )
-        )
+        fresh = {row.key: row for row in self._fresh(pipeline)}
+        for name, keys in pipeline.plan.keys.items():
+            rows = [self._known.get(key) or fresh.get(key) for key in keys]
+            folds = [row.folds for row in rows if row is not None]
+            if len(folds) < len(rows):
+                error = ExecutionError(
+                    "internal_error",
+                    f"The metric '{name}' was not computed.",
+                    hint="Send the pipeline again; report it if it happens again.",
+                )
+                self._fail(pipeline, error, "")
+                return
+            metrics[name] = MetricResult.of(folds)
+        self._end(pipeline, "ok", metrics=metrics, fresh=tuple(fresh.values()))
 
     def _fail(self, pipeline: _Pipeline, error: StratumError, key: str) -> None:
-        pipeline.done = True
-        place = pipeline.plan.places.get(key, "")
+        plan = pipeline.plan
+        place = plan.places.get(key, "")
+        if key in self._tables:
+            # Relations hang in the graph below the model, but are written in other places.
+            above = self._paths.get(plan.index, "")
+            part = "dataset" if error.code in _DATA_CODES else "prepare"
+            place = f"{above}.{part}" if above else ""
         if place and not error.path:
             error = type(error)(error.code, error.message, path=place, hint=error.hint)
-        self._on_outcome(
-            Outcome(
-                pipeline.plan.index,
-                STATUS_OF_CODE.get(error.code, "failed"),
-                {},
-                pipeline.seconds,
-                pipeline.reused,
-                tuple(pipeline.warnings),
-                error,
-            )
+        known = key if key in plan.places or key in self._tables else ""
+        status = STATUS_OF_CODE.get(error.code, "failed")
+        fresh = tuple(self._fresh(pipeline))
+        self._end(pipeline, status, error=error, node=known, fresh=fresh)
+
+    def _end(self, pipeline: _Pipeline, status: Any, **fields: Any) -> None:
+        pipeline.done = True
+        self._open -= 1
+        keys = [key for keys in pipeline.plan.keys.values() for key in keys]
+        warnings = dict.fromkeys(text for key in keys for text in self._warnings(pipeline, key))
+        outcome = Outcome(
+            pipeline.plan.index,
+            status,
+            seconds=pipeline.seconds,
+            reused_seconds=pipeline.reused,
+            warnings=tuple(warnings),
+            **fields,
         )
+        _guarded(lambda: self._on_outcome(outcome))
+
+    def _fresh(self, pipeline: _Pipeline) -> list[ScoreRow]:
+        """The scores of which every fold was computed, as the catalog keeps them."""
+        rows = []
+        for name, keys in pipeline.plan.keys.items():
+            cost = (pipeline.seconds + pipeline.reused) / len(keys)
+            for key, values in zip(keys, pipeline.plan.scores[name], strict=True):
+                if key in self._known or any(v not in pipeline.scores for v in values):
+                    continue
+                folds = tuple(pipeline.scores[value] for value in values)
+                rows.append(ScoreRow(key, folds, cost, self._warnings(pipeline, key)))
+        return rows
+
+    def _warnings(self, pipeline: _Pipeline, key: str) -> tuple[str, ...]:
+        """Warnings of the work behind one score, in the order of the spec."""
+        known = self._known.get(key)
+        if known is not None:
+            return tuple(str(text) for text in known.warnings)
+        if not pipeline.warnings:
+            return ()
+        plan = pipeline.plan
+        score_of = {
+            value.key: logical
+            for name, keys in plan.keys.items()
+            for logical, values in zip(keys, plan.scores[name], strict=True)
+            for value in values[:1]
+        }
+        texts: dict[str, None] = {}
+        for node in plan.places:
+            # What only another metric warns of does not belong to this score.
+            if node in pipeline.warnings and score_of.get(node, key) == key:
+                texts.update(pipeline.warnings[node])
+        return tuple(texts)
 
     def _check_finished(self) -> None:
-        if not self.finished.is_set() and all(p.done for p in self._pipelines.values()):
+        if self._open == 0 and not self.finished.is_set():
             self.finished.set()
-            self._on_finish()
+            _guarded(lambda: self._on_finish(self._state))
 
 
-def _error(data: Mapping[str, str]) -> StratumError:
-    kind = SpecError if data["code"].startswith(("unknown_", "invalid_")) else ExecutionError
-    return kind(data["code"], data["message"], path=data.get("path", ""), hint=data.get("hint", ""))
+def over_memory(used: int, allowed: int) -> ExecutionError:
+    """The error of work whose worker uses more than it may."""
+    return ExecutionError(
+        "out_of_memory",
+        f"It used {used / 1e9:.2f} GB; the limit of one worker is {allowed / 1e9:.2f} GB.",
+        hint="Use fewer rows or features, sparse output, or a smaller model; or raise "
+        "budget.memory.",
+    )
+
+
+def _culprit(task: Task) -> str:
+    """The node that most likely took the time or the memory of a task."""
+    for instruction in reversed(task.instructions):
+        if not isinstance(instruction.op, Score | Predict | Member):
+            return instruction.out.key
+    return task.instructions[-1].out.key if task.instructions else ""
+
+
+def _stored_seconds(plan: PipelinePlan, known: Mapping[str, ScoreRow]) -> float:
+    """What the known scores had cost; the metrics of a seed share one fit."""
+    seeds: defaultdict[int, float] = defaultdict(float)
+    for keys in plan.keys.values():
+        for seed, key in enumerate(keys):
+            if key in known and math.isfinite(known[key].seconds):
+                seeds[seed] = max(seeds[seed], known[key].seconds)
+    return sum(seeds.values())
+
+
+def _guarded(callback: Callable[[], None]) -> None:
+    """What a listener does wrong must not end the thread that serves all jobs."""
+    try:
+        callback()
+    except Exception:
+        _LOG.exception("an outcome could not be reported")

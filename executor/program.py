@@ -6,7 +6,7 @@ failures by node, all JSON-able. A failing instruction fails only what depends o
 
 import time
 import warnings
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from executor.backends.duckdb import DuckDBBackend
 from executor.backends.python import PythonBackend
 from executor.backends.rust import RustBackend
 from executor.failures import describe_failure
+from executor.sharing import copied, freeze, refused_write
 from planner.errors import StratumError
+from planner.graph import Op
 from planner.ops import Columns, Folds, Vector
 from planner.plan import Instruction, Task, Value
 
@@ -42,55 +44,85 @@ def run(
     "timings": [[op, backend, seconds]], "warnings": {key: [text]}, "failures": {key: error}}``.
     """
     folder = Path(directory)
-    state = _State(folder, datasets, memory, task.threads)
-    saves = set(task.saves)
-    scores: list[list[Any]] = []
-    saved: list[list[Any]] = []
+    state = _State(task, folder, datasets, memory)
     for value in task.loads:
         state.load(value)
     for instruction in task.instructions:
-        if not state.step(instruction):
-            continue
-        if instruction.out in saves:
-            name = instruction.out.name
-            info = blocks.save(state.values[instruction.out], folder, name)
-            saved.append([name, info.bytes, state.seconds[instruction.out]])
-    for value in task.scores:
-        if value in state.values:
-            scores.append([value.key, value.fold, float(state.values[value])])
+        if state.step(instruction):
+            state.keep(instruction.out)
+        state.release(instruction.inputs)
+    scores = [
+        [value.key, value.fold, float(state.values[value])]
+        for value in task.scores
+        if value in state.values
+    ]
     return {
         "scores": scores,
-        "saved": saved,
+        "saved": state.saved,
         "timings": state.timings,
         "warnings": state.warnings,
         "failures": state.failures,
     }
 
 
+def forget() -> None:
+    """Drops the values that are kept from task to task."""
+    _cache.clear()
+
+
 class _State:
     """Values of one running task."""
 
     def __init__(
-        self, folder: Path, datasets: Mapping[str, str], memory: str, threads: int
+        self, task: Task, folder: Path, datasets: Mapping[str, str], memory: str
     ) -> None:
         self.folder = folder
         self.datasets = datasets
         self.memory = memory
-        self.threads = threads
+        self.threads = task.threads
         self.values: dict[Value, Any] = {}
         self.seconds: dict[Value, float] = {}
+        self.saved: list[list[Any]] = []
         self.timings: list[list[Any]] = []
         self.warnings: dict[str, list[str]] = {}
         self.failures: dict[str, dict[str, str]] = {}
+        self._saves = frozenset(task.saves)
         self._failed: dict[Value, str] = {}
+        # How often a value is yet to be read; what nobody reads any more is let go.
+        self._uses = Counter(v for i in task.instructions for v in i.inputs)
+        self._uses.update(task.scores)
 
     def load(self, value: Value) -> None:
-        cached = _cache.get(value)
-        if cached is not None:
-            _cache.move_to_end(value)
-            self.values[value] = cached[0]
+        cached = _cached(value)
+        if cached is None:
+            cached = blocks.load(self.folder, value.name)
+            self._protect(value, cached)
+        self.values[value] = cached
+
+    def _protect(self, value: Value, result: Any) -> None:
+        """What one instruction may write into, another must not read afterwards."""
+        if self._uses[value] > 1:
+            freeze(result)
+
+    def keep(self, value: Value) -> None:
+        """Saves the value as a block if other tasks want it."""
+        if value not in self._saves:
             return
-        self.values[value] = blocks.load(self.folder, value.name)
+        try:
+            info = blocks.save(self.values[value], self.folder, value.name)
+        except StratumError as error:
+            if error.code != "unstorable_value":
+                raise
+            self._fail(value, error.to_dict())
+        else:
+            self.saved.append([value.name, info.bytes, self.seconds[value]])
+
+    def release(self, inputs: tuple[Value, ...]) -> None:
+        """Notes that an instruction is done with its inputs."""
+        for value in inputs:
+            self._uses[value] -= 1
+            if not self._uses[value]:
+                self.values.pop(value, None)
 
     def step(self, instruction: Instruction) -> bool:
         """Runs one instruction; False if it, or what it reads, failed."""
@@ -99,7 +131,9 @@ class _State:
         if cause is not None:
             self._failed[out] = cause
             return False
-        if self._reuse(out):
+        cached = _cached(out)
+        if cached is not None:
+            self.values[out], self.seconds[out] = cached, 0.0
             return True
         backend = next(b for b in BACKENDS if b.supports(op))
         context = Context(out.fold, self.threads, self.datasets, self.memory)
@@ -107,7 +141,7 @@ class _State:
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                result = backend.run(op, [self.values[i] for i in inputs], context)
+                result = _run(backend, op, [self.values[i] for i in inputs], context)
         except StratumError as error:
             self._fail(out, error.to_dict())
             return False
@@ -117,21 +151,13 @@ class _State:
             self._fail(out, describe_failure(op, error).to_dict())
             return False
         elapsed = time.perf_counter() - started
+        self._protect(out, result)
         self.values[out] = result
         self.seconds[out] = elapsed
         self.timings.append([type(op).__name__, backend.name, elapsed])
         self._warn(out.key, caught)
         if isinstance(op, Columns | Vector | Folds):
             _remember(out, result)
-        return True
-
-    def _reuse(self, out: Value) -> bool:
-        cached = _cache.get(out)
-        if cached is None:
-            return False
-        _cache.move_to_end(out)
-        self.values[out] = cached[0]
-        self.seconds[out] = 0.0
         return True
 
     def _fail(self, out: Value, error: dict[str, str]) -> None:
@@ -148,13 +174,30 @@ class _State:
                 texts.append(text)
 
 
+def _run(backend: Backend, op: Op, inputs: list[Any], context: Context) -> Any:
+    """The value of `op`; from copies if a library wrote into an input that others read too."""
+    try:
+        return backend.run(op, inputs, context)
+    except Exception as error:
+        if not refused_write(error):
+            raise
+    return backend.run(op, copied(inputs), context)
+
+
+def _cached(value: Value) -> Any:
+    entry = _cache.get(value)
+    if entry is None:
+        return None
+    _cache.move_to_end(value)
+    return entry[0]
+
+
 def _remember(value: Value, result: Any) -> None:
     """Keeps a value for later tasks; read-only, since every task sees the same object."""
     size = _size(result)
     if size > _CACHE_BYTES // 4:
         return
-    if isinstance(result, np.ndarray):
-        result.setflags(write=False)
+    freeze(result)
     _cache[value] = (result, size)
     total = sum(entry[1] for entry in _cache.values())
     while total > _CACHE_BYTES:

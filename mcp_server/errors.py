@@ -10,6 +10,7 @@ import logging
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, ValidationError
 
+from mcp_server.replies import cut
 from planner.errors import ServerError, SpecError, StratumError
 from tools.validation import spec_error
 
@@ -17,8 +18,8 @@ _LOG = logging.getLogger(__name__)
 
 
 def error_text(error: StratumError) -> str:
-    """Compact JSON; empty fields are left out."""
-    fields = {name: value for name, value in error.to_dict().items() if value}
+    """Compact JSON; empty fields are left out, long ones cut."""
+    fields = {name: cut(value) for name, value in error.to_dict().items() if value}
     return json.dumps(fields, ensure_ascii=False)
 
 

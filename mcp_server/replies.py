@@ -26,6 +26,9 @@ from tools.responses import (
 WITH_FOLDS = 5
 WITH_FEATURES = 2
 FAILURES = 5
+MAX_WARNINGS = 10
+# Characters of a name, a message or a cell.
+MAX_TEXT = 600
 
 
 class Reply(BaseModel):
@@ -95,7 +98,7 @@ def size(model: BaseModel) -> int:
 
 def job_reply(info: JobInfo, failed: list[Evaluation], next_step: str) -> JobReply:
     """`info` within the bounds of a reply; what was cut is reached by its cursor."""
-    evaluations = info.evaluations
+    evaluations = [_short(evaluation) for evaluation in info.evaluations]
     if len(evaluations) > WITH_FEATURES:
         evaluations = [e.model_copy(update={"features": None}) for e in evaluations]
     if len(evaluations) > WITH_FOLDS:
@@ -112,6 +115,26 @@ def job_reply(info: JobInfo, failed: list[Evaluation], next_step: str) -> JobRep
     )
 
 
+def _short(evaluation: Evaluation) -> Evaluation:
+    """Texts come from the request, and may have any length."""
+    error = evaluation.error and _short_error(evaluation.error)
+    return evaluation.model_copy(
+        update={
+            "name": cut(evaluation.name),
+            "error": error,
+            "warnings": [cut(warning) for warning in evaluation.warnings[:MAX_WARNINGS]],
+        }
+    )
+
+
+def _short_error(error: ErrorInfo) -> ErrorInfo:
+    return ErrorInfo(**{name: cut(value) for name, value in error.model_dump().items()})
+
+
+def cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "..."
+
+
 def _without_folds(evaluation: Evaluation) -> Evaluation:
     metrics = {
         name: value.model_copy(update={"folds": []}) for name, value in evaluation.metrics.items()
@@ -123,7 +146,7 @@ def fitting(info: JobInfo, start: int) -> JobInfo:
     """`info`, whose page begins at `start`, without the evaluations that make it too long."""
     kept, total = 0, 0
     for evaluation in info.evaluations:
-        total += size(_without_folds(evaluation.model_copy(update={"features": None})))
+        total += size(_without_folds(_short(evaluation.model_copy(update={"features": None}))))
         if kept and total > REPLY_BYTES:
             break
         kept += 1
@@ -139,7 +162,11 @@ def plan_reply(explanation: Explanation) -> PlanReply:
     text = explanation.text
     if len(text) > REPLY_BYTES:
         text = text[:REPLY_BYTES].rpartition("\n")[0] + "\n..."
-    return PlanReply(plan=explanation.plan, text=text, errors=explanation.errors[:20])
+    return PlanReply(
+        plan=explanation.plan,
+        text=text,
+        errors=[_short_error(error) for error in explanation.errors[:20]],
+    )
 
 
 def rows_that_fit(found: QueryResult) -> QueryResult:
@@ -147,13 +174,9 @@ def rows_that_fit(found: QueryResult) -> QueryResult:
     rows: list[list[Any]] = []
     total = 0
     for row in found.rows:
-        short = [_cut(value) for value in row]
+        short = [cut(value) if isinstance(value, str) else value for value in row]
         total += sum(len(str(value)) + 3 for value in short)
         if rows and total > REPLY_BYTES:
             return QueryResult(columns=found.columns, rows=rows, truncated=True)
         rows.append(short)
     return found.model_copy(update={"rows": rows})
-
-
-def _cut(value: Any) -> Any:
-    return value[:300] + "..." if isinstance(value, str) and len(value) > 300 else value

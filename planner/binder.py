@@ -84,18 +84,24 @@ def columns(node: Node) -> tuple[Column, ...]:
     found = _columns.get(node)
     if found is not None:
         return found
-    if len(_columns) > _CACHE_LIMIT:
-        _columns.clear()
+    # Other threads may empty the cache at any time, so what is needed here is also kept here.
+    known: dict[Node, tuple[Column, ...]] = {}
     stack = [node]
     while stack:
         top = stack[-1]
-        waiting = [source for source in top.inputs if source not in _columns]
+        for source in top.inputs:
+            if source not in known and (cached := _columns.get(source)) is not None:
+                known[source] = cached
+        waiting = [source for source in top.inputs if source not in known]
         if waiting:
             stack.extend(waiting)
             continue
         stack.pop()
-        _columns[top] = _derive_columns(top, [_columns[source] for source in top.inputs])
-    return _columns[node]
+        known[top] = _derive_columns(top, [known[source] for source in top.inputs])
+    if len(_columns) > _CACHE_LIMIT:
+        _columns.clear()
+    _columns.update(known)
+    return known[node]
 
 
 def _derive_columns(node: Node, inputs: Sequence[tuple[Column, ...]]) -> tuple[Column, ...]:

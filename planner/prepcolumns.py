@@ -36,7 +36,6 @@ from planner.tableops import (
     Item,
     Project,
     Window,
-    column_expr,
 )
 
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*(\(\s*\d+\s*(,\s*\d+\s*)?\))?(\[\])*")
@@ -260,14 +259,11 @@ def fill(graph: Graph, node: Node, step: FillStep, path: str) -> Node:
     for name, value in step.fill.items():
         where = f"{path}.fill.{name}"
         column = table.require(name, where)
+        before, after = ("CAST(", " AS VARCHAR)") if column.kind == "categorical" else ("", "")
+        given = constant(value, column, where)
         expr = Expr(
-            ("COALESCE(", f", {constant(value, column, where)})"),
-            (name,),
-            text=f"{name} = {value!r}",
+            (f"COALESCE({before}", f"{after}, {given})"), (name,), text=f"{name} = {value!r}"
         )
-        if column.kind == "categorical":
-            expr = Expr((f"COALESCE(CAST({expr.parts[0][9:]}", f" AS VARCHAR){expr.parts[1]}"),
-                        (name,), text=expr.text)  # fmt: skip
         info = ExpressionInfo((name,), "scalar", "", expr)
         item = make_item(name, info, {name: column}, where)
         items.append(Item(name, item.expr, item.sql_type, nullable=False))
@@ -344,9 +340,3 @@ def _misfit(value: object, column: Column, path: str) -> SpecError:
         path=path,
         hint="Cast the column first, or use derive with CASE WHEN ... END.",
     )
-
-
-__all__ = [
-    "cast", "check_name", "check_unique", "column_expr", "derive", "drop", "fill", "filter_rows",
-    "make_item", "project", "put", "rename", "replace", "select", "visible",
-]  # fmt: skip

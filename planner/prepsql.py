@@ -11,7 +11,6 @@ from planner.graph import Node
 from planner.prepcolumns import (
     check_name,
     check_unique,
-    column_expr,
     filter_rows,
     make_item,
     project,
@@ -33,7 +32,7 @@ from planner.sqltree import (
     shorten,
 )
 from planner.steps import FilterStep, SqlStep
-from planner.tableops import ROW, ROW_INPUT, Item, Sql, Window
+from planner.tableops import ROW, ROW_INPUT, Item, Sql, Window, column_expr
 
 _PART = "__s"  # columns between two nodes of one lowered SELECT
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from planner.errors import SpecError, did_you_mean
 from planner.schema import Schema
-from planner.sqlcheck import check, lambda_parameters
+from planner.sqlcheck import check
 from planner.sqlfunctions import AGGREGATE, SESSION_WORDS, WINDOW
 from planner.sqlrewrite import guard_domains, order_rows, over_shape, put_over
 from planner.sqltree import (
@@ -22,6 +22,7 @@ from planner.sqltree import (
     children,
     expression,
     first_line,
+    lambda_parameters,
     nodes,
     quote,
     render_expression,

@@ -5,11 +5,11 @@ Input: a tree. Output: nothing, or a `SpecError`: `forbidden_sql` for what may n
 construct that a later DuckDB adds is refused until somebody has looked at it.
 """
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from planner.errors import SpecError, did_you_mean
+from planner.sqlconstants import check_constants
 from planner.sqlfunctions import (
     AGGREGATE,
     DOMAIN,
@@ -22,7 +22,7 @@ from planner.sqlfunctions import (
     TABLE_FUNCTIONS,
     WINDOW,
 )
-from planner.sqltree import Tree, children, connection
+from planner.sqltree import Tree, children, connection, lambda_parameters
 from planner.tableops import HIDDEN
 
 _CLASSES = frozenset(
@@ -74,13 +74,7 @@ def check(tree: Any, path: str, *, select: bool = False) -> None:
             elif isinstance(node.get("type"), str):
                 _check_node(node, path, select)
         stack.extend((child, guards) for child in children(node))
-
-
-def lambda_parameters(tree: Tree) -> Iterator[str]:
-    """The parameter names of a LAMBDA node."""
-    left = tree["lhs"]
-    for item in left["children"] if left["class"] == "FUNCTION" else [left]:
-        yield ".".join(item.get("column_names", ["?", "?"]))
+    check_constants(tree, path)
 
 
 def _forbidden(what: str, path: str, hint: str = "") -> SpecError:

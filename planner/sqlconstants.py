@@ -11,10 +11,11 @@ from typing import Any
 
 from planner.errors import SpecError
 from planner.sqlfunctions import GROWING, MAX_LITERAL, PLAIN
-from planner.sqltree import Tree, children, nodes
+from planner.sqltree import Tree, children, lambda_parameters, nodes
 
 _MAX_STACKED = 3
 _WIDTH = re.compile(r"\d{5,}")
+_VARYING = frozenset({"STAR", "SUBQUERY", "WINDOW"})
 _TRANSPARENT = frozenset({"unnest"})
 
 
@@ -37,6 +38,10 @@ def check_constants(tree: Any, path: str) -> None:
             raise _refusal(path)
         if any(n["function_name"] in GROWING for n in inside) and not _small_call(node):
             raise _refusal(path)
+        # An alias stands for an expression that may be large already.
+        named = any(n.get("class") == "COLUMN_REF" for n in nodes(node))
+        if named and any(n["function_name"] not in PLAIN for n in inside):
+            raise _refusal(path)
 
 
 def _refusal(path: str) -> SpecError:
@@ -49,7 +54,56 @@ def _refusal(path: str) -> SpecError:
 
 
 def _largest_constants(tree: Any) -> list[Tree]:
-    """Expressions without columns that are not part of a larger one; not single constants."""
+    """Expressions without columns that are not part of a larger one.
+
+    What a lambda makes of constants is constant: its parameters count as columns only where the
+    function that calls it is not constant itself.
+    """
+    parameters: dict[int, frozenset[int]] = {}
+    for node in nodes(tree):
+        if node.get("class") == "LAMBDA":
+            names = {name.lower() for name in lambda_parameters(node)}
+            parameters[id(node)] = frozenset(
+                id(inner)
+                for inner in nodes(node)
+                if inner.get("class") == "COLUMN_REF" and inner["column_names"][0].lower() in names
+            )
+    bound = frozenset().union(*parameters.values())
+    bound |= _constant_aliases(tree, bound)
+    found: list[Tree] = []
+    work: list[tuple[Any, frozenset[int]]] = [(tree, frozenset())]
+    while work:
+        root, free = work.pop()
+        varies = _varying(root, bound - free)
+        stack = [root]
+        while stack:
+            node = stack.pop()
+            kind = node.get("class") if isinstance(node, dict) else None
+            if kind == "LAMBDA":
+                work.append((node["expr"], free | parameters[id(node)]))
+            elif kind and id(node) not in varies:
+                found.append(node)
+            else:
+                stack.extend(children(node))
+    return found
+
+
+def _constant_aliases(tree: Any, bound: frozenset[int]) -> frozenset[int]:
+    """Ids of column references that may mean a constant named earlier in a select list."""
+    references = [
+        n for n in nodes(tree) if n.get("class") == "COLUMN_REF" and len(n["column_names"]) == 1
+    ]
+    found: frozenset[int] = frozenset()
+    for query in nodes(tree):
+        for item in query.get("select_list", ()):
+            name = item["alias"].lower()
+            if name and id(item) not in _varying(item, bound | found):
+                found |= {id(n) for n in references if n["column_names"][0].lower() == name}
+    return found
+
+
+def _varying(tree: Any, bound: frozenset[int]) -> set[int]:
+    """Ids of the parts of `tree` that hold a column (not one of `bound`), star or sub-query."""
     order: list[Any] = []
     stack = [tree]
     while stack:
@@ -58,60 +112,11 @@ def _largest_constants(tree: Any) -> list[Tree]:
         stack.extend(children(node))
     varies: set[int] = set()
     for node in reversed(order):
-        itself = isinstance(node, dict) and (
-            node.get("class") in ("COLUMN_REF", "STAR", "SUBQUERY", "WINDOW")
-            # Anything that is not an expression (a table, a query) is looked into.
-            or ("class" not in node and "type" in node and isinstance(node["type"], str))
-        )
+        kind = node.get("class") if isinstance(node, dict) else None
+        itself = kind in _VARYING or (kind == "COLUMN_REF" and id(node) not in bound)
         if itself or any(id(child) in varies for child in children(node)):
             varies.add(id(node))
-    parameters = {
-        id(inner)
-        for node in order
-        if isinstance(node, dict) and node.get("class") == "LAMBDA"
-        for inner in nodes(node)
-        if inner.get("class") == "COLUMN_REF" and _is_parameter(inner, node)
-    }
-    if parameters:
-        return _largest_constants_of_lambdas(order, parameters)
-    return _outermost(tree, varies)
-
-
-def _is_parameter(reference: Tree, function: Tree) -> bool:
-    left = function["lhs"]
-    names = {
-        item["column_names"][0].lower()
-        for item in nodes(left)
-        if item.get("class") == "COLUMN_REF"
-    }
-    return reference["column_names"][0].lower() in names
-
-
-def _largest_constants_of_lambdas(order: list[Any], parameters: set[int]) -> list[Tree]:
-    """As `_largest_constants`, where lambda parameters do not count as columns."""
-    varies: set[int] = set()
-    for node in reversed(order):
-        itself = isinstance(node, dict) and (
-            (node.get("class") == "COLUMN_REF" and id(node) not in parameters)
-            or node.get("class") in ("STAR", "SUBQUERY", "WINDOW")
-            or ("class" not in node and "type" in node and isinstance(node["type"], str))
-        )
-        if itself or any(id(child) in varies for child in children(node)):
-            varies.add(id(node))
-    return _outermost(order[0], varies)
-
-
-def _outermost(tree: Any, varies: set[int]) -> list[Tree]:
-    found: list[Tree] = []
-    stack = [tree]
-    while stack:
-        node = stack.pop()
-        constant = isinstance(node, dict) and "class" in node and id(node) not in varies
-        if constant:
-            found.append(node)
-        else:
-            stack.extend(children(node))
-    return found
+    return varies
 
 
 def _small_call(node: Tree) -> bool:
@@ -129,6 +134,6 @@ def _small_call(node: Tree) -> bool:
             if _WIDTH.search(content):
                 return False
             size *= max(1, len(content))
-        elif isinstance(content, int):
-            size = size * max(1, abs(content)) if node["function_name"] == "repeat" else size
+        elif isinstance(content, int) and node["function_name"] == "repeat":
+            size *= max(1, abs(content))
     return size <= MAX_LITERAL

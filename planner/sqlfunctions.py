@@ -79,6 +79,20 @@ _NESTED = """
 
 SCALAR = frozenset(" ".join((_OPERATORS, _NUMBERS, _TEXT, _TIMES, _GENERAL, _NESTED)).split())
 
+# Functions whose result is about as long as their arguments; for constant arguments these may be
+# stacked, others only so far (see `planner.sqlconstants`).
+PLAIN = frozenset(" ".join((_OPERATORS, _NUMBERS, _TIMES)).split()) | frozenset(
+    "greatest least nullif list_value array_value list_pack struct_pack row map".split()
+)
+
+# Functions that multiply their input.
+GROWING = frozenset(
+    """
+    repeat lpad rpad range generate_series list_resize array_resize bar equi_width_bins format
+    printf replace regexp_replace translate
+    """.split()
+)
+
 # Aggregates whose value depends on the order of their rows (beyond the last bits of a sum);
 # they are given row order where the expression asks for none.
 ORDERED_AGGREGATES = frozenset(

@@ -11,9 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 from planner.origins import NOTHING, Origin, Origins, Source, merge
-from planner.sqlcheck import lambda_parameters
 from planner.sqlfunctions import AGGREGATE
-from planner.sqltree import Tree, children, nodes, statements
+from planner.sqltree import Tree, children, lambda_parameters, nodes, statements
 
 Tables = Mapping[str, Origins]
 _Columns = list[tuple[str, Origin]]

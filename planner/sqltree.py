@@ -290,6 +290,13 @@ def nodes(tree: Any) -> Iterator[Tree]:
         stack.extend(reversed(list(children(item))))
 
 
+def lambda_parameters(tree: Tree) -> Iterator[str]:
+    """The parameter names of a LAMBDA node."""
+    left = tree["lhs"]
+    for item in left["children"] if left["class"] == "FUNCTION" else [left]:
+        yield ".".join(item.get("column_names", ["?", "?"]))
+
+
 def rewrite(tree: Any, change: Callable[[Tree], Tree]) -> Any:
     """A copy of `tree` with `change` applied to every expression, inner before outer."""
     # The JSON round trip copies and visits at C speed and without Python's stack.

@@ -141,9 +141,11 @@ class Datasets:
     def query(self, sql: str, limit: int = 50) -> QueryResult:
         """One read-only SELECT over the registered datasets."""
         known = self.known()
-        check_select(sql, {name: dataset.schema for name, dataset in known.items()}, "sql")
+        checked = check_select(
+            sql, {name: dataset.schema for name, dataset in known.items()}, "sql"
+        )
         tables = {name: str(self.path_of(d.fingerprint)) for name, d in known.items()}
-        arguments = {"sql": sql, "tables": tables, "limit": max(1, min(limit, MAX_ROWS))}
+        arguments = {"sql": checked.text, "tables": tables, "limit": max(1, min(limit, MAX_ROWS))}
         result = self._scheduler.call("query", arguments, seconds=30.0).result()
         return QueryResult(
             columns=[column["name"] for column in result["columns"]],

@@ -220,6 +220,8 @@ class _Recorder:
 
     def outcome(self, outcome: Outcome) -> None:
         entry = self._job.entries[outcome.position]
+        if outcome.status == "cancelled":  # also when the server shuts down
+            self.state = "cancelled"
         self._remember(outcome)
         evaluation = self._job.record(outcome.position, outcome)
         self._catalog.put_evaluation(

@@ -33,7 +33,7 @@ scores = st.builds(
 )
 failures = st.builds(
     FailureRow,
-    **dict.fromkeys(("key", "code", "message", "hint", "node"), text),
+    **dict.fromkeys(("key", "code", "message", "hint"), text),
     seconds=durations.filter(math.isfinite),
     created=st.floats(1, 1e10),
 )
