@@ -14,7 +14,14 @@ DISTRIBUTION = mcp-server-stratum
 DATA =
 TARGET =
 DEMO_FLAGS = $(if $(DATA),--data "$(DATA)") $(if $(TARGET),--target "$(TARGET)")
-BENCH_SMOKE = $(BIN)/python -m mcp_server.demo --smoke
+
+# Other systems that `make bench` compares with, each in an environment of its own; without them
+# they are reported as not installed.
+UPSTREAM = .venv-upstream
+SKLEARNEX = .venv-sklearnex
+BOOSTERS = $(shell grep -E '^(lightgbm|xgboost)==' requirements.lock)
+# `make bench BENCH_FLAGS="--workloads linear_sweep"`
+BENCH_FLAGS =
 
 PYTEST_FLAGS =
 # The kernels are tested without the Python boundary, which would have to link Python's shared
@@ -36,7 +43,7 @@ unexport CONDA_PREFIX
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow check bench-smoke wheel lock clean distclean \
+.PHONY: help setup demo test test-slow check bench bench-smoke evals-upstream evals-sklearnex wheel lock clean distclean \
 	preflight preflight-check
 
 help: ## list the targets
@@ -62,8 +69,21 @@ check: preflight-check setup ## lint, check formats, types and the import rule
 	cd $(CRATE) && cargo fmt --check
 	cd $(CRATE) && cargo clippy --all-targets -- -D warnings
 
-bench-smoke: setup ## run the smallest benchmark
-	$(BENCH_SMOKE)
+bench: setup ## measure all workloads (25 minutes) and rewrite docs/benchmarks.md
+	$(BIN)/python -m evals.bench --report build/bench --docs docs/benchmarks.md $(BENCH_FLAGS)
+
+bench-smoke: setup ## measure all workloads, small (2 minutes)
+	$(BIN)/python -m evals.bench --smoke --report build/bench-smoke $(BENCH_FLAGS)
+
+evals-upstream: preflight ## install stratum-ai, the paper's prototype, for `make bench`
+	$(PYTHON) -m venv --clear $(UPSTREAM)
+	$(UPSTREAM)/bin/python -m pip install --quiet 'stratum-ai==0.0.0.dev2' 'pandas==3.0.2' \
+		'skrub==0.8.0' 'joblib<1.6' $(BOOSTERS)
+
+evals-sklearnex: preflight ## install scikit-learn-intelex for `make bench`
+	$(PYTHON) -m venv --clear $(SKLEARNEX)
+	$(SKLEARNEX)/bin/python -m pip install --quiet --constraint requirements.lock \
+		scikit-learn-intelex numpy pandas pyarrow scikit-learn lightgbm xgboost
 
 wheel: setup ## build the wheel into dist/
 	$(BIN)/maturin build --release --out dist
@@ -82,7 +102,7 @@ clean: ## remove builds and caches
 	find . -name $(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## remove .venv too
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(UPSTREAM) $(SKLEARNEX)
 
 preflight:
 	@PYTHON="$(PYTHON)" sh scripts/preflight.sh setup

@@ -7,7 +7,7 @@ import re
 
 from planner.errors import ExecutionError
 from planner.graph import Op
-from planner.ops import Apply, Encode, Fit, FitTarget
+from planner.ops import Apply, Encode, Fit, FitTarget, RidgeFolds, RidgePath
 
 # Pattern in the library's message -> (code, hint). First match wins.
 _KNOWN: tuple[tuple[str, str, str], ...] = (
@@ -15,6 +15,18 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         r"^The '.*' parameter of .* must be",
         "invalid_parameter",
         "Give a value in the range that the message names.",
+    ),
+    (
+        r"sample_weight contains|[Ss]ample weights? (must be|contains)|Negative weights|"
+        r"negative (values in )?(sample_)?weight",
+        "invalid_weights",
+        "Weights must be finite numbers of at least 0: fill gaps with a {\"fill\": ...} step.",
+    ),
+    (
+        r"np\.nan is an invalid document|'(float|NAType|NoneType)' object has no attribute "
+        r"'(lower|decode)'",
+        "missing_text",
+        'Fill the column with text first, in `prepare`: {"fill": {"column": ""}}.',
     ),
     (
         r"contains NaN|Input.* contains missing values",
@@ -29,13 +41,39 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"could not convert string to float|DataFrame\.dtypes for data must be|"
-        r"bad pandas dtypes|invalid literal for|could not convert",
+        r"bad pandas dtypes|invalid literal for|could not convert|Cannot cast str",
         "text_in_numeric_model",
         "Encode string columns: OneHotEncoder(handle_unknown='ignore'), OrdinalEncoder() or "
-        "TargetEncoder() in a branch of their own.",
+        "TargetEncoder() in a branch of their own; branches without steps and "
+        "remainder='passthrough' hand them on as they are.",
+    ),
+    (
+        r"Expected a 2-dimensional container|Expected 2D array, got 1D",
+        "one_dimensional_column",
+        "Name the column in a list, ['x'], to hand it over as a table; a bare name is for text "
+        "vectorisers.",
+    ),
+    (
+        r"DateTime64|datetime64|Timestamp",
+        "date_in_numeric_model",
+        "Derive numbers from date columns in `prepare`: year(d), month(d), dayofweek(d), "
+        "epoch(d).",
+    ),
+    (
+        r"only supported for dataframes|only supported for pandas|only supported for DataFrame",
+        "no_column_names",
+        "Behind another transformer the features are an array: let the ColumnTransformer come "
+        "first, or use branches in `features`.",
+    ),
+    (
+        r"does not contain only strings",
+        "not_categories",
+        "ToCategorical() takes text: cast the column to VARCHAR in `prepare`, or use "
+        "ToCategorical(accept_int=True).",
     ),
     (
         r"needs samples of at least 2 classes|y contains 1 class|least 2 classes|"
+        r"least populated class|at least two classes|"
         r"number of classes has to be greater than one|Only one class",
         "one_class_in_fold",
         "Use StratifiedKFold, fewer folds, or more rows of the rare class.",
@@ -75,7 +113,7 @@ def describe_failure(op: Op, error: Exception) -> ExecutionError:
         if re.search(pattern, text):
             return ExecutionError(code, message, hint=hint)
     return ExecutionError(
-        "fit_failed" if isinstance(op, Fit) else "step_failed",
+        "fit_failed" if isinstance(op, Fit | RidgeFolds | RidgePath) else "step_failed",
         message,
         hint="Check the parameters and the features against the library's documentation.",
     )
@@ -87,5 +125,7 @@ def _what(op: Op) -> str:
             return op.estimator.name
         case Encode() | Apply() | FitTarget():
             return op.transformer.name
+        case RidgeFolds() | RidgePath():
+            return "Ridge"
         case _:
             return type(op).__name__

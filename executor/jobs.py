@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from executor.catalog_rows import JobState, ScoreRow
+from executor.incidents import over_memory, over_time
 from executor.results import STATUS_OF_CODE, MetricResult, Outcome, TaskResult
 from planner.errors import ExecutionError, StratumError
 from planner.ops import Materialise, Member, Predict, Score
@@ -122,12 +123,10 @@ class JobRun:
         if allowed is None:
             return False
         over = [p for p in self._open_ones(task) if p.used + seconds > allowed]
-        error = ExecutionError(
-            "timeout",
-            f"It ran longer than its limit of {allowed:g} s.",
-            hint="Raise budget.pipeline_seconds, or use fewer rows, rounds or features.",
-        )
+        hint = "Raise budget.pipeline_seconds, or use fewer rows, rounds or features."
+        error = over_time(allowed, hint)
         for pipeline in over:
+            pipeline.seconds += seconds / len(task.pipelines)
             self._fail(pipeline, error, _culprit(task))
         self._check_finished()
         return bool(over)
@@ -258,16 +257,6 @@ class JobRun:
         if self._open == 0 and not self.finished.is_set():
             self.finished.set()
             _guarded(lambda: self._on_finish(self._state))
-
-
-def over_memory(used: int, allowed: int) -> ExecutionError:
-    """The error of work whose worker uses more than it may."""
-    return ExecutionError(
-        "out_of_memory",
-        f"It used {used / 1e9:.2f} GB; the limit of one worker is {allowed / 1e9:.2f} GB.",
-        hint="Use fewer rows or features, sparse output, or a smaller model; or raise "
-        "budget.memory.",
-    )
 
 
 def _culprit(task: Task) -> str:

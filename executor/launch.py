@@ -83,6 +83,11 @@ _KEPT = frozenset(
         "VIRTUAL_ENV",
     )
 )
+# Which code the numeric libraries run, and so the last bits of what they give: the same as in a
+# script that was started beside the server.
+_NUMERIC = frozenset(
+    ("MKL_CBWR", "NPY_DISABLE_CPU_FEATURES", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+)
 _KEPT_PREFIXES = ("CUDA_", "LC_", "NVIDIA_", "XDG_")
 _SET = {
     # The budget hands out cores; a library that starts one thread for each core undoes it.
@@ -123,7 +128,7 @@ def environment(extra: Mapping[str, str], marker: str, scratch: Path) -> dict[st
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name in _KEPT or name.startswith(_KEPT_PREFIXES)
+        if name in _KEPT | _NUMERIC or name.startswith(_KEPT_PREFIXES)
     }
     name, _, value = marker.partition("=")
     return {**kept, **_SET, "TMPDIR": str(scratch), **extra, name: value}

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from executor.construct import construct
-from planner.errors import ExecutionError
-from planner.expressions import Call
+from executor.features import array_of, has_categories, take
+from planner.errors import DataError, ExecutionError
+from planner.expressions import Call, param, walk_calls, with_params
 from planner.ops import Fit, Method
 
 INVERSES = {"log1p": np.expm1, "log": np.exp, "sqrt": np.square, "expm1": np.log1p}
-# Libraries whose classifiers want labels 0..k-1.
+# Libraries whose classifiers want labels 0..k-1, also inside of a search or an ensemble.
 _WANTS_CODES = ("XGB",)
 _BOOSTERS = ("LGBM", "XGB", "CatBoost")
 
@@ -52,8 +53,13 @@ def fit_model(
         train, valid = _plain(train), _plain(valid)
         if watched is not None:
             watched = (_plain(watched[0]), watched[1])
+        categories = call.name.startswith("XGB") and has_categories(train)
+        if categories and param(call, "enable_categorical") is None:
+            call = with_params(call, enable_categorical=True)
     classes: np.ndarray | None = None
-    decode = op.task != "regression" and call.name.startswith(_WANTS_CODES)
+    decode = op.task != "regression" and _wants_codes(call)
+    if watched is not None and op.task != "regression":
+        _require_known(y, watched[1])
     if decode:
         classes, y = np.unique(y, return_inverse=True)
         if watched is not None:
@@ -67,19 +73,34 @@ def fit_model(
         arguments = {} if weight is None else {"sample_weight": weight}
         estimator.fit(train, y, **arguments)
     if classes is None and op.task != "regression":
-        classes = np.asarray(estimator.classes_)
+        classes = np.asarray(getattr(estimator, "classes_", np.unique(y)))
     return FittedModel(estimator, valid, op, classes, decode, transformer)
+
+
+def _wants_codes(call: Call) -> bool:
+    return any(inner.name.startswith(_WANTS_CODES) for inner in walk_calls(call))
+
+
+def _require_known(y: np.ndarray, watched: np.ndarray) -> None:
+    unseen = ~np.isin(watched, np.unique(y))
+    if unseen.any():
+        raise DataError(
+            "unseen_class_in_fold",
+            f"{int(unseen.sum())} rows that early stopping watches are of a class that is not "
+            f"among the training rows ({str(watched[unseen][0])!r:.60}).",
+            hint="Use StratifiedKFold (or fewer folds), so that every fold has every class.",
+        )
 
 
 def _plain(block: Any) -> Any:
     """Features without column names; frames are kept only for their categories."""
     if not isinstance(block, pd.DataFrame):
         return block
-    if any(isinstance(dtype, pd.CategoricalDtype) for dtype in block.dtypes):
+    if has_categories(block):
         renamed = block.copy(deep=False)
         renamed.columns = [f"f{position}" for position in range(block.shape[1])]
         return renamed
-    return block.to_numpy()
+    return array_of(block)
 
 
 def _split_inner(
@@ -87,8 +108,6 @@ def _split_inner(
 ) -> tuple[Any, np.ndarray, np.ndarray | None, tuple[Any, np.ndarray]]:
     """Splits off the rows that early stopping watches (train_test_split, seed of the model)."""
     from sklearn.model_selection import train_test_split
-
-    from executor.features import take
 
     seed = dict(op.estimator.params).get("random_state", 0)
     kept, out = train_test_split(
@@ -116,7 +135,8 @@ def _fit_stopping(
 
         stop = lightgbm.early_stopping(op.stop_rounds, verbose=False)
         if op.stop_metric:
-            arguments["eval_metric"] = op.stop_metric
+            # Not `eval_metric`, which would be watched beside the objective's own.
+            estimator.set_params(metric=op.stop_metric)
         return estimator.fit(train, y, eval_set=[watched], callbacks=[stop], **arguments)
     if call.name.startswith("XGB"):
         estimator.set_params(early_stopping_rounds=op.stop_rounds)
@@ -152,9 +172,7 @@ def predict(
             continue
         values = np.asarray(ask(model.valid))
         if model.op.task == "regression":
-            values = values.reshape(len(values), -1)
-            values = values[:, 0] if values.shape[1] == 1 else values
-            values = _back(model, values)
+            values = _back(model, values.reshape(-1))
             _require_finite(model, values)
         elif method == "predict":
             values = values.reshape(-1)

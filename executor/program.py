@@ -7,7 +7,7 @@ failures by node, all JSON-able. A failing instruction fails only what depends o
 import time
 import warnings
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +36,23 @@ _MAX_WARNINGS = 5
 
 
 def run(
-    task: Task, directory: str, datasets: Mapping[str, str], memory: str
+    task: Task,
+    directory: str,
+    datasets: Mapping[str, str],
+    memory: str,
+    backends: Sequence[Backend] = BACKENDS,
 ) -> dict[str, Any]:
-    """Runs the instructions of `task` in order.
+    """Runs the instructions of `task` in order, each on the first backend that supports it.
 
     Returns ``{"scores": [[key, fold, value]], "saved": [[block name, bytes, seconds]],
-    "timings": [[op, backend, seconds]], "warnings": {key: [text]}, "failures": {key: error}}``.
+    "timings": [[op, backend, seconds]], "warnings": {key: [text]}, "failures": {key: error},
+    "unreadable": [block name]}``.
     """
     folder = Path(directory)
-    state = _State(task, folder, datasets, memory)
-    for value in task.loads:
-        state.load(value)
-    for instruction in task.instructions:
+    state = _State(task, folder, datasets, memory, backends)
+    unreadable = [value.name for value in task.loads if not state.load(value)]
+    # Without an input nothing is run: the engine removes it and plans the pipelines again.
+    for instruction in () if unreadable else task.instructions:
         if state.step(instruction):
             state.keep(instruction.out)
         state.release(instruction.inputs)
@@ -62,6 +67,7 @@ def run(
         "timings": state.timings,
         "warnings": state.warnings,
         "failures": state.failures,
+        "unreadable": unreadable,
     }
 
 
@@ -74,12 +80,18 @@ class _State:
     """Values of one running task."""
 
     def __init__(
-        self, task: Task, folder: Path, datasets: Mapping[str, str], memory: str
+        self,
+        task: Task,
+        folder: Path,
+        datasets: Mapping[str, str],
+        memory: str,
+        backends: Sequence[Backend],
     ) -> None:
         self.folder = folder
         self.datasets = datasets
         self.memory = memory
         self.threads = task.threads
+        self.backends = backends
         self.values: dict[Value, Any] = {}
         self.seconds: dict[Value, float] = {}
         self.saved: list[list[Any]] = []
@@ -92,12 +104,17 @@ class _State:
         self._uses = Counter(v for i in task.instructions for v in i.inputs)
         self._uses.update(task.scores)
 
-    def load(self, value: Value) -> None:
+    def load(self, value: Value) -> bool:
+        """Takes in the block of `value`; False if it cannot be read."""
         cached = _cached(value)
         if cached is None:
-            cached = blocks.load(self.folder, value.name)
+            try:
+                cached = blocks.load(self.folder, value.name)
+            except blocks.BlockError:
+                return False
             self._protect(value, cached)
         self.values[value] = cached
+        return True
 
     def _protect(self, value: Value, result: Any) -> None:
         """What one instruction may write into, another must not read afterwards."""
@@ -135,7 +152,7 @@ class _State:
         if cached is not None:
             self.values[out], self.seconds[out] = cached, 0.0
             return True
-        backend = next(b for b in BACKENDS if b.supports(op))
+        backend = next(b for b in self.backends if b.supports(op))
         context = Context(out.fold, self.threads, self.datasets, self.memory)
         started = time.perf_counter()
         try:

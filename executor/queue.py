@@ -1,6 +1,10 @@
 """What waits to run: tasks of all jobs merged by what they produce, fair between sessions.
 
 Input: jobs, and results of tasks. Output: the next task to run. Used on the scheduler's thread.
+
+Two things always hold. A task is dropped only together with all that waits for it. And a job
+that waits for a task also waits for every task that this one needs, so that no other job can
+drop those.
 """
 
 import heapq
@@ -9,10 +13,11 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from executor.budget import Lease
 from executor.jobs import JobRun
+from executor.results import TaskResult
 from executor.store import Store
 from planner.errors import StratumError
 from planner.plan import Task, Value
@@ -20,7 +25,14 @@ from planner.plan import Task, Value
 
 @dataclass(eq=False)
 class Running:
-    """A task or a call on its way through the scheduler, shared by every job that needs it."""
+    """A task or a call on its way through the scheduler, shared by every job that needs it.
+
+    Attributes:
+        subscribers: Jobs that wait for it, each with the task of its own plan that this answers.
+        needs, dependents: What must finish first, and what waits for it.
+        kill_error: Why its worker is being killed, where that is its own fault.
+        abandoned: Its worker is being killed because nobody wants the result any more.
+    """
 
     function: str
     arguments: Mapping[str, Any]
@@ -31,16 +43,13 @@ class Running:
     subscribers: list[tuple[JobRun, Task]] = field(default_factory=list)
     needs: set["Running"] = field(default_factory=set)
     dependents: list["Running"] = field(default_factory=list)
-    state: str = "waiting"  # waiting | running | finished
+    state: Literal["waiting", "running", "finished"] = "waiting"
     attempts: int = 0
     started: float = 0.0
     seconds_allowed: float = 0.0
-    worker_bytes: int | None = None
     lease: Lease | None = None
     kill_error: StratumError | None = None
     abandoned: bool = False
-    failures: dict[str, dict[str, str]] = field(default_factory=dict)
-    lost: set[Value] = field(default_factory=set)
 
     @classmethod
     def call(
@@ -52,29 +61,22 @@ class Running:
     ) -> "Running":
         return cls(function, arguments, future=future, seconds_allowed=seconds)
 
+    @property
+    def dying(self) -> bool:
+        return self.abandoned or self.kill_error is not None
+
     def begin(self) -> None:
         self.state = "running"
         self.attempts += 1
-        self.kill_error = None
         self.started = time.monotonic()
-        bounds = [job.limits.worker_bytes for job, _ in self.subscribers]
-        known = [bound for bound in bounds if bound is not None]
-        self.worker_bytes = max(known) if known and len(known) == len(bounds) else None
 
     def wanted(self) -> bool:
-        """Whether a pipeline still waits for it (a call is always wanted)."""
-        return self.future is not None or any(job.wants(task) for job, task in self.subscribers)
-
-    def seconds_left(self) -> float | None:
-        """Allowed duration of this run: the most patient of those who wait for it."""
+        """Whether a pipeline still waits for it, or for what needs it."""
         if self.future is not None:
-            return self.seconds_allowed
-        left = [job.seconds_left(task) for job, task in self.subscribers if job.wants(task)]
-        known = [seconds for seconds in left if seconds is not None]
-        if not known or len(known) < len(left):
-            return None
-        self.seconds_allowed = max(known)
-        return self.seconds_allowed
+            return True
+        if any(job.wants(task) for job, task in self.subscribers):
+            return True
+        return any(d.state == "waiting" and d.wanted() for d in self.dependents)
 
     def fail_call(self, error: StratumError) -> None:
         if self.future is not None and not self.future.done():
@@ -89,12 +91,14 @@ class Queue:
         self.deadlines = 0
         self._store = store
         self._jobs: dict[int, JobRun] = {}
+        self._tasks: dict[int, list[Running]] = {}  # of each job, inputs first
         self._ready: dict[int, list[tuple[int, int, Running]]] = {}
         self._producers: dict[Value, Running] = {}
         self._count = 0
 
     def __len__(self) -> int:
-        return sum(len(heap) for heap in self._ready.values()) + len(self.calls)
+        """Entries that wait; approximate. May be asked from any thread."""
+        return sum(len(heap) for heap in tuple(self._ready.values())) + len(self.calls)
 
     def jobs(self) -> list[JobRun]:
         return list(self._jobs.values())
@@ -102,8 +106,11 @@ class Queue:
     def add_call(self, running: Running) -> None:
         self.calls.append(running)
 
-    def drop_call(self, future: "Future[dict[str, Any]]") -> None:
-        self.calls = deque(call for call in self.calls if call.future is not future)
+    def drop_call(self, future: "Future[dict[str, Any]]", error: StratumError) -> None:
+        """Fails a call that has not begun."""
+        for call in [call for call in self.calls if call.future is future]:
+            self.calls.remove(call)
+            call.fail_call(error)
 
     # -- jobs ---------------------------------------------------------------------------------
 
@@ -116,35 +123,37 @@ class Queue:
         made: dict[int, Running] = {}
         for task in job.plan.tasks:
             made[task.id] = self._add(job, task, made)
+        self._tasks[id(job)] = list(made.values())
 
     def remove_job(self, job: JobRun) -> None:
+        """Forgets a job that has ended, and what only that had wanted and has not begun."""
         if self._jobs.pop(id(job), None) is None:
             return
-        for _, _, running in self._ready.pop(id(job)):
+        del self._ready[id(job)]
+        for running in reversed(self._tasks.pop(id(job), [])):
             running.subscribers = [s for s in running.subscribers if s[0] is not job]
             if running.state == "waiting" and not running.subscribers:
                 self.forget(running)
         self._count_deadlines()
         self._store.unpin(_blocks(job))
-        self._store.evict()
 
     def _count_deadlines(self) -> None:
         self.deadlines = sum(1 for job in self._jobs.values() if job.deadline is not None)
 
     def _add(self, job: JobRun, task: Task, made: Mapping[int, Running]) -> Running:
         outputs = [*task.saves, *task.scores]
-        producers = {id(self._producers[v]): self._producers[v] for v in outputs
-                     if v in self._producers}  # fmt: skip
-        if len(producers) == 1 and all(value in self._producers for value in outputs):
-            running = next(iter(producers.values()))
-            running.subscribers.append((job, task))
-            if running.state == "waiting" and not running.needs:
-                self._push(running, job, task)
-            return running
+        shared = self._same(job, outputs)
+        if shared is not None:
+            shared.subscribers.append((job, task))
+            if shared.state == "waiting" and not shared.needs:
+                self._push(shared, job, task)
+            return shared
         running = Running("run_task", {}, task=task, threads=task.threads, bytes=task.bytes)
         running.subscribers.append((job, task))
         for value in outputs:
-            self._producers.setdefault(value, running)
+            other = self._producers.get(value)
+            if other is None or other.dying:
+                self._producers[value] = running
         for need in task.needs:
             source = made[need]
             if source.state != "finished":
@@ -153,6 +162,15 @@ class Queue:
         if not running.needs:
             self._push(running, job, task)
         return running
+
+    def _same(self, job: JobRun, outputs: list[Value]) -> Running | None:
+        """What already makes all of `outputs`, and needs nothing that this job does not."""
+        found = {id(p): p for value in outputs if (p := self._producers.get(value)) is not None}
+        if len(found) != 1 or not all(value in self._producers for value in outputs):
+            return None
+        running = next(iter(found.values()))
+        needed = all(any(j is job for j, _ in need.subscribers) for need in running.needs)
+        return running if needed and not running.dying else None
 
     def _push(self, running: Running, job: JobRun, task: Task) -> None:
         self._count += 1
@@ -163,91 +181,81 @@ class Queue:
     # -- next ---------------------------------------------------------------------------------
 
     def next_task(self) -> Running | None:
-        """The first wanted task of the job whose session has used the least worker time."""
+        """The first wanted task of the job whose session has used the least worker time.
+
+        It stays the next one until it has begun.
+        """
         used: dict[str, float] = {}
         for job in self._jobs.values():
             used[job.session] = used.get(job.session, 0.0) + job.used
         for job in sorted(self._jobs.values(), key=lambda j: (used[j.session], j.started)):
             heap = self._ready[id(job)]
             while heap:
-                _, _, running = heapq.heappop(heap)
-                if running.state != "waiting" or running.needs:
-                    continue
-                if running.wanted():
-                    return running
-                self.forget(running)
+                running = heap[0][2]
+                if running.state == "waiting" and not running.needs:
+                    if running.wanted():
+                        return running
+                    self.forget(running)
+                heapq.heappop(heap)
         return None
 
-    def put_back(self, running: Running) -> None:
-        """Returns a task that could not be started."""
+    def again(self, running: Running) -> None:
+        """Queues a task or a call for another attempt."""
+        running.state = "waiting"
+        if running.future is not None:
+            self.calls.appendleft(running)
         for job, task in running.subscribers:
             self._push(running, job, task)
 
-    def again(self, running: Running) -> None:
-        """Queues a task for another attempt."""
-        running.state = "waiting"
-        self.put_back(running)
-
     # -- results ------------------------------------------------------------------------------
 
-    def done(
-        self, running: Running, result: dict[str, Any], seconds: float
-    ) -> Iterable[JobRun]:
-        """Hands a result to the jobs behind `running`; gives back those jobs."""
+    def done(self, running: Running, result: TaskResult, seconds: float) -> Iterable[JobRun]:
+        """Hands a result to the jobs behind `running`; gives back the jobs it touched."""
         assert running.task is not None
-        for name, size, cost in result["saved"]:
-            self._store.note(name, int(size), float(cost))
-        saved = {name for name, _, _ in result["saved"]}
-        running.failures = result["failures"]
-        running.lost = {value for value in running.task.saves if value.name not in saved}
-        self._retire(running)
-        result["jobs"] = len(running.subscribers)
-        for job, task in running.subscribers:
-            job.task_done(task, result, seconds)
+        for name, size, cost in result.saved:
+            self._store.note(name, size, cost)
+        saved = {name for name, _, _ in result.saved}
+        lost = {value for value in running.task.saves if value.name not in saved}
+        touched = self._hand_out(running, result, seconds)
         for dependent in running.dependents:
             dependent.needs.discard(running)
-            missing = running.lost.intersection(dependent.task.loads if dependent.task else ())
-            if missing:
-                self._inherit(dependent, running)
+            assert dependent.task is not None
+            if lost.intersection(dependent.task.loads):
+                touched += self._inherit(dependent, TaskResult(failures=result.failures))
             elif not dependent.needs and dependent.state == "waiting":
                 for job, task in dependent.subscribers:
                     self._push(dependent, job, task)
+        return touched
+
+    def _hand_out(self, running: Running, result: TaskResult, seconds: float) -> list[JobRun]:
+        self._retire(running)
+        for job, task in running.subscribers:
+            job.task_done(task, result, seconds, len(running.subscribers))
         return [job for job, _ in running.subscribers]
 
-    def _inherit(self, running: Running, cause: Running) -> None:
-        """Fails a task whose inputs could not be made, with the error of their maker."""
-        if running.state == "finished":
-            return
-        self._retire(running)
-        running.lost = set(running.task.saves) if running.task else set()
-        running.failures = cause.failures
-        result: dict[str, Any] = {"scores": [], "saved": [], "warnings": {}, "failures": {}}
-        result["failures"] = cause.failures
-        for job, task in running.subscribers:
-            job.task_done(task, result, 0.0)
-        for dependent in running.dependents:
-            dependent.needs.discard(running)
-            self._inherit(dependent, cause)
+    def _inherit(self, running: Running, cause: TaskResult) -> list[JobRun]:
+        """Ends what lacks an input that could not be made, with the failures of its maker."""
+        touched = []
+        for current in _waiting(running):
+            touched += self._hand_out(current, cause, 0.0)
+        return touched
 
     def failed(self, running: Running, error: StratumError) -> Iterable[JobRun]:
         """A task as a whole failed: everything that depends on it does."""
-        affected = [job for job, _ in running.subscribers]
-        stack = [running]
-        while stack:
-            current = stack.pop()
-            if current.state == "finished" and current is not running:
-                continue
+        touched = []
+        for current in (running, *(d for one in running.dependents for d in _waiting(one))):
             self._retire(current)
             for job, task in current.subscribers:
-                key = task.instructions[-1].out.key if task.instructions else ""
-                job.task_failed(task, error, key)
-                affected.append(job)
-            stack.extend(current.dependents)
-        return affected
+                job.task_failed(task, error)
+                touched.append(job)
+        return touched
 
     def forget(self, running: Running) -> None:
-        """Drops a task that nobody wants any more."""
+        """Drops a task that nobody wants any more, and what waits for it."""
         self._retire(running)
+        for dependent in running.dependents:
+            for current in _waiting(dependent):
+                self._retire(current)
 
     def _retire(self, running: Running) -> None:
         running.state = "finished"
@@ -258,9 +266,17 @@ class Queue:
                 del self._producers[value]
 
 
+def _waiting(running: Running) -> list[Running]:
+    """`running` and what depends on it, each once, as far as it waits."""
+    found: dict[int, Running] = {}
+    stack = [running]
+    while stack:
+        current = stack.pop()
+        if current.state == "waiting" and id(current) not in found:
+            found[id(current)] = current
+            stack.extend(current.dependents)
+    return list(found.values())
+
+
 def _blocks(job: JobRun) -> list[str]:
-    return [
-        value.name
-        for task in job.plan.tasks
-        for value in (*task.loads, *task.saves)
-    ]
+    return [value.name for task in job.plan.tasks for value in (*task.loads, *task.saves)]

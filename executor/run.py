@@ -13,46 +13,62 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from executor.budget import Ledger
+from executor.catalog_rows import JobState
+from executor.fleet import Fleet
+from executor.incidents import (
+    over_memory,
+    over_time,
+    scanned_files,
+    skipped,
+    unforeseen,
+    unreadable_blocks,
+)
 from executor.jobs import JobRun
+from executor.messages import Exit, Message
 from executor.queue import Queue, Running
+from executor.results import TaskResult
 from executor.store import Store
-from executor.workers import Event, Exit, Worker, WorkerPool
+from executor.workers import WorkerPool
 from planner.errors import ExecutionError, ServerError, StratumError
-from planner.plan import Task
 
 _LOG = logging.getLogger(__name__)
 _TICK = 0.2  # seconds between looks at deadlines and memory while something runs
 # Calls that a person waits for get workers beyond the cores, so that fits do not hold them up.
 _EXTRA_CALLS = 2
+# Of a worker's memory, what DuckDB may plan with: it overruns its own limit at times.
+_DATA_SHARE = 0.8
 
 
 class Scheduler:
-    """Owns the worker pool; see the module."""
+    """Owns the worker pool; see the module. `dataset` gives the file of a fingerprint."""
 
     def __init__(
         self,
         pool: WorkerPool,
         ledger: Ledger,
         store: Store,
-        datasets: Callable[[], Mapping[str, str]],
+        dataset: Callable[[str], Path],
         blocks: Path,
     ) -> None:
-        self._pool = pool
+        self._fleet = Fleet(pool)
         self._ledger = ledger
         self._store = store
-        self._datasets = datasets
+        self._dataset = dataset
         self._blocks = blocks
+        # For measurements: called on this thread with what finished, its answer and seconds.
+        self.observer: Callable[[Running, Any, float], None] | None = None
         self._queue = Queue(store)
-        self._idle: list[Worker] = []
-        self._busy: dict[int, tuple[Worker, Running]] = {}
-        self._spare: set[int] = set()  # workers forked and not yet ready
         self._commands: deque[Callable[[], None]] = deque()
+        self._lock = threading.Lock()  # of the three below
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._closing = False
+        self._ended = False
         self._closed = threading.Event()
         self._checked = 0.0
         self._thread = threading.Thread(target=self._loop, name="scheduler", daemon=True)
@@ -77,182 +93,199 @@ class Scheduler:
         self._do(lambda: self._queue.add_call(running))
         return future
 
-    def cancel(self, job: JobRun, error: StratumError) -> None:
+    def cancel(self, job: JobRun, error: StratumError, state: JobState = "cancelled") -> None:
         """Ends a job now: its pipelines get `error`, its running tasks are killed unless another
         job needs them."""
-        self._do(lambda: self._cancel(job, error))
+        self._do(lambda: self._cancel(job, error, state))
 
     def cancel_call(self, future: "Future[dict[str, Any]]") -> None:
         """Kills the worker of a call that nobody waits for any more."""
         self._do(lambda: self._cancel_call(future))
 
     def close(self, timeout: float = 10.0) -> None:
-        """Ends all jobs (cancelled) and all processes; idempotent."""
-        if not self._closing:
+        """Ends all jobs (interrupted) and all processes; idempotent."""
+        with self._lock:
             self._closing = True
             self._wake()
-        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+        if self._thread.ident is None:  # never started
+            if not self._closed.is_set():
+                self._end()
+        elif threading.current_thread() is not self._thread:
             self._closed.wait(timeout)
+
+    @property
+    def cores(self) -> int:
+        return self._ledger.cores
 
     @property
     def load(self) -> dict[str, int]:
         """Tasks running and waiting, workers alive; approximate."""
         return {
-            "running": len(self._busy),
+            "running": len(self._fleet.busy),
             "waiting": len(self._queue),
-            "workers": len(self._busy) + len(self._idle) + len(self._spare),
+            "workers": len(self._fleet),
         }
 
     def _do(self, command: Callable[[], None]) -> None:
-        if self._closing:
-            raise ServerError("engine_closed", "The engine is shutting down.")
-        self._commands.append(command)
-        self._wake()
+        with self._lock:
+            if self._closing or self._ended:
+                raise ServerError("engine_closed", "The engine is shutting down.")
+            self._commands.append(command)
+            self._wake()
 
     def _wake(self) -> None:
-        try:
+        """With the lock held: after the end the descriptor may be somebody else's."""
+        if self._ended:
+            return
+        with suppress(BlockingIOError):  # it is awake already
             os.write(self._wake_write, b"x")
-        except (BlockingIOError, OSError):
-            pass  # it is awake already
 
     # -- the loop -----------------------------------------------------------------------------
 
     def _loop(self) -> None:
         selector = selectors.DefaultSelector()
         try:
-            self._pool.start()
             selector.register(self._wake_read, selectors.EVENT_READ)
-            selector.register(self._pool, selectors.EVENT_READ)
+            selector.register(self._fleet.pool, selectors.EVENT_READ)
             for _ in range(self._ledger.cores):
-                self._fork()
+                _guarded(self._fleet.fork)
             while not self._closing:
-                busy = bool(self._busy or self._queue.deadlines)
-                selector.select(_TICK if busy else None)
+                _guarded(self._dispatch)
+                pending = self._fleet.busy or self._fleet.starting or len(self._queue)
+                selector.select(_TICK if pending or self._queue.deadlines else None)
                 self._drain()
-                for worker, event in self._pool.poll():
-                    self._handle(worker, event)
-                self._enforce()
-                self._dispatch()
+                _guarded(self._poll)
+                _guarded(self._enforce)
         finally:
-            self._closing = True
             selector.close()
             self._end()
-            self._closed.set()
 
     def _drain(self) -> None:
-        try:
+        with suppress(BlockingIOError):
             while os.read(self._wake_read, 4096):
                 pass
-        except BlockingIOError:
-            pass
-        while self._commands:
-            self._commands.popleft()()
+        # Not those that come meanwhile: workers must be looked after in between.
+        for _ in range(len(self._commands)):
+            _guarded(self._commands.popleft())
+
+    def _poll(self) -> None:
+        for running, event, pid in self._fleet.events():
+            _guarded(partial(self._handle, running, event, pid))
+        if self._fleet.failing:
+            self._give_up(Exit("fork").error())
 
     def _end(self) -> None:
+        with self._lock:
+            self._closing = self._ended = True  # from here on nothing more is accepted
+        self._drain()
         error = ExecutionError("cancelled", "The server was shut down before this was finished.")
-        self._pool.close()
         for job in self._queue.jobs():
-            job.stop(error)
-        for _, running in self._busy.values():
+            _guarded(partial(job.stop, error, "interrupted"))
+        for running in [*self._queue.calls, *(r for _, r in self._fleet.busy.values())]:
             running.fail_call(error)
-        for running in self._queue.calls:
-            running.fail_call(error)
+        _guarded(self._end_processes)
         os.close(self._wake_read)
+        os.close(self._wake_write)
+        self._closed.set()
+
+    def _end_processes(self) -> None:
+        for pid in self._fleet.close():
+            self._store.discard_temporaries(pid)
 
     # -- jobs ---------------------------------------------------------------------------------
 
     def _submit(self, job: JobRun) -> None:
-        self._queue.add_job(job)
-        job.begin()
-        if job.finished.is_set():
-            self._queue.remove_job(job)
+        if job.finished.is_set():  # cancelled before it was here
+            return
+        try:
+            self._queue.add_job(job)
+            job.begin()
+        except Exception as error:
+            _LOG.exception("a job could not be started")
+            job.stop(unforeseen(error), "failed")
+        self._after(job)
 
-    def _cancel(self, job: JobRun, error: StratumError) -> None:
-        job.stop(error)
+    def _cancel(self, job: JobRun, error: StratumError, state: JobState) -> None:
+        job.stop(error, state)
         self._after(job)
 
     def _after(self, job: JobRun) -> None:
         """Lets go of what only finished pipelines wanted."""
         if job.finished.is_set():
             self._queue.remove_job(job)
-        for worker, running in list(self._busy.values()):
-            if running.task is not None and not running.wanted():
+        for _, running in list(self._fleet.busy.values()):
+            if not running.dying and not running.wanted():
                 running.abandoned = True
-                worker.kill()
+                self._fleet.kill(running)
 
     def _cancel_call(self, future: "Future[dict[str, Any]]") -> None:
-        for worker, running in list(self._busy.values()):
+        error = ExecutionError("cancelled", "The call was cancelled.")
+        for _, running in list(self._fleet.busy.values()):
             if running.future is future:
-                running.abandoned = True
-                worker.kill()
-        self._queue.drop_call(future)
+                self._kill(running, error)
+        self._queue.drop_call(future, error)
 
-    # -- workers ------------------------------------------------------------------------------
+    # -- what became of work ------------------------------------------------------------------
 
-    def _fork(self) -> None:
-        worker = self._pool.fork()
-        self._spare.add(worker.id)
-
-    def _handle(self, worker: Worker, event: Event) -> None:
+    def _handle(self, running: Running, event: Message | Exit, pid: int) -> None:
+        if running.lease is not None:
+            self._ledger.release(running.lease)
+            running.lease = None
         if isinstance(event, Exit):
-            self._ended(worker, event)
-        elif event.kind == "ready":
-            if worker.id in self._spare:
-                self._spare.discard(worker.id)
-                self._idle.append(worker)
-        elif event.kind in ("done", "failed") and worker.id in self._busy:
-            _, running = self._busy.pop(worker.id)
-            self._release(running)
-            self._idle.append(worker)
-            seconds = time.monotonic() - running.started
-            if event.kind == "done":
-                self._finish(running, event.value, seconds)
-            else:
-                assert event.error is not None
-                self._fail(running, event.error)
+            self._store.discard_temporaries(pid)
+            self._exited(running, event)
+        elif event.error is None:
+            self._finish(running, event.value, time.monotonic() - running.started)
+        else:
+            self._fail(running, event.error)
 
-    def _ended(self, worker: Worker, exit_: Exit) -> None:
-        self._spare.discard(worker.id)
-        self._idle = [idle for idle in self._idle if idle.id != worker.id]
-        entry = self._busy.pop(worker.id, None)
-        if entry is None:
-            return
-        running = entry[1]
-        self._release(running)
-        if running.abandoned and running.task is not None and running.wanted():
-            # Another job came to need it while its worker was being killed.
-            running.abandoned = False
-            self._queue.again(running)
-        elif running.abandoned:
-            running.fail_call(ExecutionError("cancelled", "The call was cancelled."))
-            self._queue.forget(running)
-        elif running.kill_error is not None:
+    def _exited(self, running: Running, exit_: Exit) -> None:
+        if running.kill_error is not None:
             self._fail(running, running.kill_error)
-        elif running.task is not None and running.attempts < 2:
+        elif running.abandoned:
+            self._queue.forget(running)
+        elif running.attempts < 2:
             # A crash may be bad luck (memory taken by a neighbour): once more, not twice.
             self._queue.again(running)
         else:
             self._fail(running, exit_.error())
 
-    def _finish(self, running: Running, value: Any, seconds: float) -> None:
-        if running.future is not None:
-            running.future.set_result(value)
+    def _give_up(self, error: StratumError) -> None:
+        """Workers cannot be had: unless some are left, nothing that waits can ever run."""
+        self._fleet.forgive()
+        if len(self._fleet):
             return
-        assert running.task is not None
-        for job in self._queue.done(running, value, seconds):
+        while self._queue.calls:
+            self._queue.calls.popleft().fail_call(error)
+        for job in self._queue.jobs():
+            self._cancel(job, error, "failed")
+
+    def _finish(self, running: Running, value: Any, seconds: float) -> None:
+        if self.observer is not None:
+            self.observer(running, value, seconds)
+        if running.task is None:
+            if running.future is not None and not running.future.done():
+                running.future.set_result(value)
+            return
+        try:
+            result = TaskResult.of(running.task, value)
+        except StratumError as error:
+            self._fail(running, error)
+            return
+        if result.unreadable:
+            for name in result.unreadable:
+                self._store.remove(name)
+            self._fail(running, unreadable_blocks(result.unreadable))
+            return
+        for job in self._queue.done(running, result, seconds):
             self._after(job)
 
     def _fail(self, running: Running, error: StratumError) -> None:
-        if running.future is not None:
+        if running.task is None:
             running.fail_call(error)
             return
         for job in self._queue.failed(running, error):
             self._after(job)
-
-    def _release(self, running: Running) -> None:
-        if running.lease is not None:
-            self._ledger.release(running.lease)
-            running.lease = None
 
     # -- limits -------------------------------------------------------------------------------
 
@@ -263,92 +296,62 @@ class Scheduler:
         self._checked = now
         for job in self._queue.jobs():
             if job.deadline is not None and now >= job.deadline:
-                seconds = job.limits.seconds
-                self._cancel(
-                    job,
-                    ExecutionError(
-                        "skipped",
-                        f"The budget of {seconds:g} s for the whole job was used up first.",
-                        hint="Raise budget.seconds, or send fewer or cheaper pipelines.",
-                    ),
-                )
-        for worker, running in self._busy.values():
-            error = self._over_limit(worker, running, now)
-            if error is not None and running.kill_error is None:
-                running.kill_error = error
-                worker.kill()
+                self._cancel(job, skipped(job.limits.seconds or 0.0), "timeout")
+        sizes: list[tuple[int, Running]] = []
+        for worker, running in list(self._fleet.busy.values()):
+            used = max(worker.rss() - worker.base, 0)
+            sizes.append((used, running))
+            if running.lease is not None:
+                self._ledger.measure(running.lease, used)
+            self._enforce_on(running, now - running.started, used)
+        # Calls have no lease, and count as well.
+        if sum(used for used, _ in sizes) > self._ledger.memory:
+            used, largest = max(sizes, key=lambda entry: entry[0])
+            self._kill(largest, over_memory(used, self._ledger.memory))
 
-    def _over_limit(self, worker: Worker, running: Running, now: float) -> StratumError | None:
-        limit = running.seconds_left()
-        if limit is not None and now - running.started > limit:
-            return ExecutionError(
-                "timeout",
-                f"It ran longer than its limit of {running.seconds_allowed:g} s.",
-                hint="Raise budget.pipeline_seconds, or use fewer rows, rounds or features.",
-            )
-        used = worker.rss() - worker.base
-        allowed = running.worker_bytes or self._ledger.memory
-        if used > allowed:
-            return ExecutionError(
-                "out_of_memory",
-                f"It used {used / 1e9:.1f} GB; the limit of one worker is {allowed / 1e9:.1f} GB.",
-                hint="Use fewer rows or features, sparse output, or a smaller model; or raise "
-                "budget.memory.",
-            )
-        return None
+    def _enforce_on(self, running: Running, seconds: float, used: int) -> None:
+        """Jobs may have limits of their own on a task that they share."""
+        for job, task in list(running.subscribers):
+            if job.enforce(task, seconds, used):
+                self._after(job)
+        if running.task is None and seconds > running.seconds_allowed:
+            self._kill(running, over_time(running.seconds_allowed, "Ask for less at once."))
+
+    def _kill(self, running: Running, error: StratumError) -> None:
+        if not running.dying:
+            running.kill_error = error
+            self._fleet.kill(running)
 
     # -- dispatch -----------------------------------------------------------------------------
 
     def _dispatch(self) -> None:
-        if self._pool.preloaded is not None:
-            self._replace_early()
-        while self._queue.calls and self._calls_running() < self._ledger.cores + _EXTRA_CALLS:
-            if not self._run(self._queue.calls[0], extra=True):
-                break
-            self._queue.calls.popleft()
-        while True:
-            task = self._queue.next_task()
-            if task is None:
-                return
-            if not self._run(task, extra=False):
-                self._queue.put_back(task)
-                return
+        try:
+            while self._queue.calls and self._calls_running() < self._ledger.cores + _EXTRA_CALLS:
+                if not self._fleet.ready():
+                    return
+                self._run(self._queue.calls.popleft())
+            while (running := self._queue.next_task()) is not None:
+                fits = self._ledger.fits(running.threads, running.bytes)
+                if not fits or not self._fleet.ready():
+                    return
+                self._run(running)
+        except ServerError as error:
+            self._give_up(error)
 
     def _calls_running(self) -> int:
-        return sum(1 for _, running in self._busy.values() if running.future is not None)
+        return sum(1 for _, running in self._fleet.busy.values() if running.task is None)
 
-    def _replace_early(self) -> None:
-        """Workers forked before all libraries were loaded make room for complete ones."""
-        for worker in [idle for idle in self._idle if not idle.complete]:
-            self._idle.remove(worker)
-            worker.close()
-            self._fork()
-
-    def _run(self, running: Running, *, extra: bool) -> bool:
-        """Starts `running` if the budget has room and a worker is there."""
-        if not extra and not self._ledger.fits(running.threads, running.bytes):
-            return False
-        if not self._idle:
-            alive = len(self._busy) + len(self._spare)
-            wanted = self._ledger.cores + (_EXTRA_CALLS if extra else 0)
-            if len(self._spare) == 0 and alive < wanted + _EXTRA_CALLS:
-                self._fork()
-            return False
-        worker = self._idle.pop()
-        if not extra:
-            running.lease = self._ledger.take(running.threads, running.bytes)
-        running.begin()
-        self._busy[worker.id] = (worker, running)
+    def _run(self, running: Running) -> None:
         try:
-            worker.send(running.function, self._arguments(running))
+            self._fleet.run(running, self._arguments(running))
         except Exception as error:
             # A request that cannot be sent must not end the thread that serves all the others.
-            _LOG.exception("a task could not be sent")
-            del self._busy[worker.id]
-            self._idle.append(worker)
-            self._release(running)
-            self._fail(running, _unsendable(error))
-        return True
+            if not isinstance(error, StratumError):
+                _LOG.exception("a task could not be sent")
+            self._fail(running, unforeseen(error))
+            return
+        if running.task is not None:
+            running.lease = self._ledger.take(running.threads, running.bytes)
 
     def _arguments(self, running: Running) -> Mapping[str, Any]:
         if running.task is None:
@@ -356,32 +359,14 @@ class Scheduler:
         return {
             "task": running.task,
             "blocks": str(self._blocks),
-            "datasets": _needed(running.task, self._datasets()),
+            "datasets": scanned_files(running.task, self._dataset),
+            "memory": f"{max(int(self._ledger.memory * _DATA_SHARE / 1e6), 1)}MB",
         }
 
 
-def _unsendable(error: Exception) -> StratumError:
-    if isinstance(error, StratumError):
-        return error
-    return ExecutionError(
-        "internal_error",
-        f"The work could not be handed to a worker: {type(error).__name__}.",
-        hint="Send it again; report it if it happens again.",
-    )
-
-
-def _needed(task: Task, datasets: Mapping[str, str]) -> dict[str, str]:
-    """The dataset files that the queries of `task` scan."""
-    wanted: set[str] = set()
-    for instruction in task.instructions:
-        query = getattr(instruction.op, "query", None)
-        if query is not None:
-            wanted.update(fingerprint for _, fingerprint in query.scans)
-    missing = wanted - datasets.keys()
-    if missing:
-        raise ExecutionError(
-            "dataset_gone",
-            "A dataset was removed while pipelines on it were waiting.",
-            hint="Register it again with add_dataset.",
-        )
-    return {fingerprint: datasets[fingerprint] for fingerprint in wanted}
+def _guarded(action: Callable[[], None]) -> None:
+    """One job that goes wrong must never end the thread that serves all of them."""
+    try:
+        action()
+    except Exception:
+        _LOG.exception("the scheduler failed in one step, and goes on")

@@ -4,7 +4,8 @@ Input: a relation and a question. Output: a count. Answers are kept in the catal
 content key of the relation, so that each is computed once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from pathlib import Path
 
 from executor.catalog import Catalog
 from executor.run import Scheduler
@@ -13,17 +14,20 @@ from planner.render import render
 
 
 class CachedStatistics:
-    """`planner.schema.Statistics` backed by workers and catalog. Blocks until it knows."""
+    """`planner.schema.Statistics` backed by workers and catalog. Blocks until it knows.
+
+    `dataset` gives the file of a fingerprint.
+    """
 
     def __init__(
         self,
         scheduler: Scheduler,
         catalog: Catalog,
-        datasets: Callable[[], Mapping[str, str]],
+        dataset: Callable[[str], Path],
     ) -> None:
         self._scheduler = scheduler
         self._catalog = catalog
-        self._datasets = datasets
+        self._dataset = dataset
         self._memory: dict[str, int] = {}
 
     def rows(self, table: Node) -> int:
@@ -50,8 +54,7 @@ class CachedStatistics:
 
     def _compute(self, table: Node, request: list[str]) -> int:
         query = render(table)
-        paths = self._datasets()
-        needed = {fingerprint: paths[fingerprint] for _, fingerprint in query.scans}
+        needed = {fingerprint: str(self._dataset(fingerprint)) for _, fingerprint in query.scans}
         arguments = {"query": query, "datasets": needed, "requests": [request]}
         result = self._scheduler.call("statistics", arguments).result()
         return int(result["values"][0])

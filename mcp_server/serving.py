@@ -6,6 +6,7 @@ Input: settings. Output: an exit status, after every process of the engine has e
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from typing import NoReturn
@@ -17,15 +18,17 @@ from mcp_server.app import StratumServer, create_server
 from mcp_server.deferred import DeferredEngine
 from mcp_server.settings import MAX_REQUEST_BYTES, ServeSettings
 from mcp_server.stdio import claim_standard_streams
+from planner.errors import ServerError
 
 HOST = "127.0.0.1"
+_GRACE = 1  # seconds that open HTTP requests get at the end
 
 
 def serve(settings: ServeSettings) -> int:
     """Serves; 0 at the end of the client's input, 128 + the number of a signal otherwise.
 
     Raises:
-        ServerError: `home_unusable`.
+        ServerError: `home_unusable`, `port_unavailable`.
     """
     # Before anything else may print: on stdio, stdout is the wire.
     descriptors = claim_standard_streams() if settings.transport == "stdio" else None
@@ -75,18 +78,24 @@ async def _until_signal(serving: Callable[[], Awaitable[None]]) -> int:
 async def _http(server: StratumServer, port: int) -> int:
     import uvicorn
 
+    try:
+        listening = socket.create_server((HOST, port))
+    except OSError as error:
+        raise ServerError(
+            "port_unavailable",
+            f"Port {port} of {HOST} cannot be used: {error.strerror}.",
+            hint="Give another one with --port.",
+        ) from None
     # With this host the SDK refuses other Host and Origin headers.
     app = server.streamable_http_app(host=HOST, max_request_body_size=MAX_REQUEST_BYTES)
-    config = uvicorn.Config(
-        app, host=HOST, port=port, log_level="warning", timeout_graceful_shutdown=1
+    http = uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_GRACE)
     )
-    http = uvicorn.Server(config)
     received: list[int] = []
     # uvicorn ends on these signals and then raises them again, for whoever handled them before.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda caught, _: received.append(caught))
-    print(f"stratum: serving http://{HOST}:{port}/mcp", file=sys.stderr, flush=True)
-    await http.serve()
-    if received:
-        return 128 + received[0]
-    return 0 if http.started else 1
+    url = f"http://{HOST}:{listening.getsockname()[1]}/mcp"
+    print(f"stratum: serving {url}", file=sys.stderr, flush=True)
+    await http.serve(sockets=[listening])
+    return 128 + received[0] if received else 1

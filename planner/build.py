@@ -4,57 +4,51 @@ Input: a validated `PipelineSpec` and the settings of its evaluation. Output: sc
 metric and seed) in the shared `Graph`, and what the agent should be told about them.
 """
 
-from collections.abc import Sequence
+import json
 from dataclasses import dataclass, field
 
 from planner import expressions, lineage, relational, splitters
 from planner.binder import has_mask, schema
-from planner.dismantle import Encoder, Frame, Stacked, pipeline_parts
+from planner.build_features import FeatureBuilder
+from planner.build_model import fit_maker, seeded_predictor, take_apart
+from planner.environment import Environment
 from planner.errors import SpecError, did_you_mean
-from planner.expressions import Call
-from planner.features import Branch, Selection, default, describe, explicit
 from planner.fit import target_transform
-from planner.graph import Graph, Node
+from planner.graph import Node
 from planner.metrics import MetricDef, check_task, default_metrics, resolve
-from planner.ops import Fit, FitTarget, Folds, MapTarget, Predict, Score, Task, Vector
-from planner.registry import Operator, Registry
-from planner.schema import Dataset, Datasets, Statistics
+from planner.ops import FitTarget, Folds, MapTarget, Predict, Score, Task, Vector
+from planner.registry import Operator
+from planner.schema import Dataset
 from planner.seeds import fill_seeds
-from planner.spec import EvaluateSpec, Holdout, PipelineSpec, Target
+from planner.spec import Holdout, PipelineSpec, Target
 from planner.steps import parse_steps
 from planner.tableops import TRAIN_MASK
 
-SCALE_SENSITIVE = frozenset({"linear", "svm", "neighbors", "neural", "gaussian_process"})
-
-
-@dataclass(frozen=True)
-class Environment:
-    """What building needs besides the spec; the same for all pipelines of a batch."""
-
-    graph: Graph
-    registry: Registry
-    datasets: Datasets
-    statistics: Statistics
-    evaluate: EvaluateSpec
+__all__ = ["Built", "Environment", "build"]
 
 
 @dataclass(frozen=True)
 class Built:
     """One pipeline in the graph.
 
-    `scores[metric]` has one node per seed; `places` maps node keys to spec paths; `features`
-    shows the default plan where the spec left features open.
+    `scores[metric]` has one node per seed, and so have the `fits` behind them; `target` is the
+    target as given; `places` maps node keys to spec paths, `table_place` is that of the prepared
+    table; `features` shows the default plan where the spec left features open.
     """
 
     scores: dict[str, tuple[Node, ...]]
     metrics: dict[str, MetricDef]
     prepared: Node
     rows: Node
+    folds: Node
+    target: Node
     task: Task
     cv: str
     places: dict[str, str]
     warnings: tuple[str, ...]
     features: list[dict[str, object]] | None = None
+    fits: tuple[Node, ...] = ()
+    table_place: str = ""
 
 
 @dataclass
@@ -66,13 +60,13 @@ class Builder:
     path: str
     places: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    shown: list[dict[str, object]] | None = None
 
     def at(self, place: str) -> str:
         return f"{self.path}.{place}" if self.path else place
 
-    def node(self, node: Node, place: str) -> Node:
-        self.places.setdefault(node.key, self.at(place))
+    def node(self, node: Node, path: str) -> Node:
+        """`node`, noted to come from `path` in the request."""
+        self.places.setdefault(node.key, path)
         return node
 
     # -- rows ---------------------------------------------------------------------------------
@@ -95,57 +89,48 @@ class Builder:
 
     def table(self) -> Node:
         """The prepared table: every step applied, sorted, rows without a target dropped."""
-        graph, spec = self.env.graph, self.spec
+        spec, order = self.spec, self.env.evaluate.order_by
+        steps = json.dumps(spec.prepare, default=str)
+        # Pipelines of a batch mostly share their rows; what is refused is not kept, since its
+        # error names the pipeline.
+        key = ("table", self.dataset().fingerprint, steps, self.target.column, str(order))
+        found: tuple[Node, tuple[str, ...]] | None = self.env.memo.get(key)
+        if found is None:
+            found = self.env.memo[key] = self._prepare()
+        self.warnings.extend(found[1])
+        return found[0]
+
+    def _prepare(self) -> tuple[Node, tuple[str, ...]]:
+        graph, spec, env = self.env.graph, self.spec, self.env
         table = relational.scan(graph, self.dataset())
         steps = parse_steps(spec.prepare, self.at("prepare"))
         if steps:
-            table = relational.prepare(
-                graph, table, steps, self.env.datasets, self.at("prepare")
-            )
-        column = schema(table).require(self.target.column, self.at("target"))
-        order = self.env.evaluate.order_by
-        if order is not None:
-            table = relational.order_by(graph, table, order)
-        for warning in lineage.target_filters(table, self.target.column):
-            self.warnings.append(warning)
+            table = relational.prepare(graph, table, steps, env.datasets, self.at("prepare"))
+        column = schema(table).require(self.target.column, self.target_path)
+        if env.evaluate.order_by is not None:
+            try:
+                table = relational.order_by(graph, table, env.evaluate.order_by)
+            except SpecError as error:
+                raise error.at("evaluate") from None
+        warnings = list(lineage.target_filters(table, self.target.column))
         if column.nullable:
-            missing = self.env.statistics.missing(
-                lineage.narrow(graph, table, [column.name]), column.name
-            )
+            narrow = env.narrow(table, [column.name])
+            missing = env.statistics.missing(narrow, column.name)
             if missing:
                 table = relational.drop_null(graph, table, column.name)
-                self.warnings.append(
+                warnings.append(
                     f"{missing} rows without a value of the target '{column.name}' were dropped."
                 )
-        return table
+        return table, tuple(warnings)
 
     @property
     def target(self) -> Target:
         given = self.spec.target
         return Target(column=given) if isinstance(given, str) else given
 
-    # -- model --------------------------------------------------------------------------------
-
-    def model(self) -> tuple[list[Call], Call, Operator]:
-        """The transformers in front of the final predictor, the predictor, its operator."""
-        place = self.at("model")
-        parsed = expressions.parse(self.spec.model, self.env.registry, place)
-        transformers: list[Call] = []
-        while parsed.name == "Pipeline":
-            front, parsed = pipeline_parts(parsed, place)
-            transformers.extend(front)
-        kind = self.env.registry.kind_of(parsed)
-        operator = self.env.registry[self.env.registry.resolved(parsed).name]
-        if kind not in ("classifier", "regressor"):
-            raise SpecError(
-                "not_a_predictor",
-                f"'{parsed.name}' is a {kind}; `model` must end in a classifier or a "
-                "regressor.",
-                path=place,
-                hint="Put transformers into `features`, or in front of a predictor: "
-                "make_pipeline(StandardScaler(), Ridge()).",
-            )
-        return transformers, parsed, operator
+    @property
+    def target_path(self) -> str:
+        return self.at("target" if isinstance(self.spec.target, str) else "target.column")
 
     def task(self, table: Node, operator: Operator) -> Task:
         column = schema(table)[self.target.column]
@@ -153,29 +138,30 @@ class Builder:
             if column.kind not in ("integer", "float", "boolean"):
                 raise SpecError(
                     "target_not_numeric",
-                    f"'{self.spec.model}' is a regressor, but the target '{column.name}' is of "
+                    f"'{operator.name}' is a regressor, but the target '{column.name}' is of "
                     f"type {column.sql_type}.",
-                    path=self.at("target"),
+                    path=self.target_path,
                     hint="Use a classifier, or make a numeric target with a derive step.",
                 )
             return "regression"
         distinct = column.distinct
         if distinct is None:
-            narrowed = lineage.narrow(self.env.graph, table, [column.name])
+            narrowed = self.env.narrow(table, [column.name])
             distinct = self.env.statistics.distinct(narrowed, column.name)
         if distinct < 2:
             raise SpecError(
                 "one_class",
                 f"The target '{column.name}' has {distinct} distinct value(s); a classifier "
                 "needs at least two classes.",
-                path=self.at("target"),
+                path=self.target_path,
                 hint="Check the filters of `prepare`, or choose another target.",
             )
         return "binary" if distinct == 2 else "multiclass"
 
     # -- folds --------------------------------------------------------------------------------
 
-    def folds(self, table: Node, task: Task) -> tuple[Node, str]:
+    def folds(self, table: Node, task: Task) -> tuple[Node, str, str | None]:
+        """The split, its text, and the column of a PredefinedSplit."""
         env, cv = self.env, self.env.evaluate.cv
         place = "evaluate.cv"
         if cv is None:
@@ -187,7 +173,7 @@ class Builder:
         facts = splitters.describe(call, env.evaluate.groups, env.evaluate.seed, place)
         names = []
         for name, where in (
-            (self.target.column if facts.needs_target else None, self.at("target")),
+            (self.target.column if facts.needs_target else None, self.target_path),
             (env.evaluate.groups if facts.needs_groups else None, "evaluate.groups"),
             (facts.fold_column, place),
         ):
@@ -196,7 +182,7 @@ class Builder:
                 names.append(name)
         masked = has_mask(table)
         needed = list(dict.fromkeys(names + ([TRAIN_MASK] if masked else [])))
-        source = lineage.narrow(env.graph, table, needed)
+        source = env.narrow(table, needed)
         count = splitters.count(
             facts.call,
             lambda: env.statistics.rows(source),
@@ -212,9 +198,8 @@ class Builder:
             fold_column=facts.fold_column,
             train_mask=TRAIN_MASK if masked else None,
         )
-        node = env.graph.node(op, source)
-        self.places.setdefault(node.key, place)
-        return node, expressions.text(facts.call)
+        folds = self.node(env.graph.node(op, source), place)
+        return folds, expressions.text(facts.call), facts.fold_column
 
     def _distinct(self, table: Node, name: str, folds: bool) -> int:
         """Distinct values of a column; of a PredefinedSplit's without -1, which is no fold."""
@@ -226,203 +211,114 @@ class Builder:
             )
         return self.env.statistics.distinct(table, name)
 
-    # -- features -----------------------------------------------------------------------------
-
-    def hidden(self) -> frozenset[str]:
-        spec, evaluate = self.spec, self.env.evaluate
-        names = {self.target.column, evaluate.groups, spec.sample_weight, spec.score_weight}
-        if isinstance(evaluate.cv, str) and evaluate.cv.startswith("PredefinedSplit"):
-            call = expressions.parse(evaluate.cv, self.env.registry, "evaluate.cv")
-            names.update(str(value) for _, value in call.params if isinstance(value, str))
-        return frozenset(name for name in names if name is not None)
-
-    def features(
-        self, table: Node, folds: Node, y: Node, front: Sequence[Call], operator: Operator
-    ) -> Node:
-        env, spec = self.env, self.spec
-        tainted = lineage.tainted(table, self.target.column)
-        origin = schema(relational.scan(env.graph, self.dataset())).names
-        sources = frozenset(tainted & frozenset(origin)) - {self.target.column}
-        selection = Selection(table, env.statistics, self.hidden(), sources)
-
-        def use_columns(names: tuple[str, ...], path: str) -> None:
-            leaking = [name for name in names if name in tainted]
-            if leaking:
-                raise SpecError(
-                    "target_leak",
-                    f"Feature column(s) {', '.join(map(repr, leaking))} are computed from the "
-                    f"target '{self.target.column}' or the target from them.",
-                    path=path,
-                    hint="Leave them out of `features`. For statistics of the target by group "
-                    "use TargetEncoder(), which is fitted on the training rows of each fold.",
-                )
-
-        encoder = Encoder(env.graph, env.registry, folds, y, self.places, use_columns)
-        place = self.at("features")
-        features: Frame | Node
-        if spec.features is None and front:
-            names = tuple(column.name for column in selection.columns())
-            features = Frame(table, names)
-        elif spec.features is None or isinstance(spec.features, list):
-            if spec.features is None:
-                branches = self._default(selection, operator)
-            else:
-                branches = explicit(selection, spec.features, place)
-            if spec.remainder == "passthrough":
-                used = {name for branch in branches for name in branch.columns}
-                rest = tuple(c.name for c in selection.columns() if c.name not in used)
-                branches.append(Branch(rest, (), self.at("remainder")))
-            features = self._stack(encoder, table, branches, place)
-        else:
-            call = fill_seeds(
-                expressions.parse(spec.features, env.registry, place),
-                env.evaluate.seed,
-                env.registry,
-            )
-            names = tuple(column.name for column in selection.columns())
-            features = encoder.encode(call, Frame(table, names), place)
-        for call in front:
-            seeded = fill_seeds(call, env.evaluate.seed, env.registry)
-            features = encoder.encode(seeded, features, self.at("model"))
-        if isinstance(features, Frame):
-            features = encoder.stack(
-                features.table, [Stacked(features.names, (), place)], 0.3, self.at("model")
-            )
-        if selection.left_out:
-            self.warnings.append(
-                "Left out of the features, because the target is computed from them: "
-                + ", ".join(sorted(selection.left_out))
-                + "."
-            )
-        return features
-
-    def _default(self, selection: Selection, operator: Operator) -> list[Branch]:
-        branches = default(
-            selection,
-            missing_ok=operator.handles_missing,
-            scale=operator.family in SCALE_SENSITIVE,
-            regression=operator.kind == "regressor",
-            path=self.at("features"),
-        )
-        dates = [c.name for c in selection.columns() if c.kind == "date"]
-        if dates:
-            self.warnings.append(
-                f"Date column(s) {', '.join(dates)} are not in the default features; derive "
-                "parts of them in `prepare`, such as month(" + dates[0] + ")."
-            )
-        self.shown = describe(branches)
-        return branches
-
-    def _stack(
-        self, encoder: Encoder, table: Node, branches: Sequence[Branch], place: str
-    ) -> Node:
-        env = self.env
-        stacked = []
-        for branch in branches:
-            steps = tuple(
-                fill_seeds(
-                    expressions.parse(step, env.registry, f"{branch.path}.steps[{position}]"),
-                    env.evaluate.seed,
-                    env.registry,
-                )
-                for position, step in enumerate(branch.steps)
-            )
-            # The default plan has no place of its own in the spec to point at.
-            numbered = branch.path != place
-            stacked.append(Stacked(branch.columns, steps, branch.path, numbered=numbered))
-        return encoder.stack(table, stacked, 0.3, place)
-
     # -- all of it ----------------------------------------------------------------------------
 
     def build(self) -> Built:
         env, spec, graph = self.env, self.spec, self.env.graph
-        front, predictor, operator = self.model()
+        model = take_apart(env, spec, self.at("model"))
         table = self.table()
-        task = self.task(table, operator)
-        metrics = self._metrics(task)
-        folds, cv = self.folds(table, task)
-        y = self._vector(table, self.target.column, "target")
-        function, transformer = target_transform(
-            self.target.transform, task, env.registry, self.at("target.transform")
-        )
-        fitted = y
-        if function is not None:
-            fitted = self.node(graph.node(MapTarget(function), y), "target.transform")
-        elif transformer is not None:
-            call = fill_seeds(transformer, env.evaluate.seed, env.registry)
-            fitted = self.node(graph.node(FitTarget(call), y, folds), "target.transform")
-        features = self.features(table, folds, fitted, front, operator)
-        weights: tuple[Node, ...] = ()
-        if spec.sample_weight is not None:
-            weights = (self._vector(table, spec.sample_weight, "sample_weight"),)
-        score_weights: tuple[Node, ...] = ()
-        if spec.score_weight is not None:
-            score_weights = (self._vector(table, spec.score_weight, "score_weight"),)
+        task = self.task(table, model.operator)
+        metrics = self._metrics(task, model.operator)
+        folds, cv, fold_column = self.folds(table, task)
+        y = self._vector(table, self.target.column, self.target_path)
+        function, fitted = self._fitted_target(y, folds, task)
+        weights = self._weights(table, spec.sample_weight, "sample_weight")
+        score_weights = self._weights(table, spec.score_weight, "score_weight")
         stopping = spec.early_stopping
-        if stopping is not None and operator.family != "boosting":
-            raise SpecError(
-                "early_stopping_unsupported",
-                f"'{predictor.name}' does not take early stopping from a spec.",
-                path=self.at("early_stopping"),
-                hint="Use it with LightGBM, XGBoost or CatBoost; HistGradientBoosting has its "
-                "own early_stopping parameter.",
-            )
-        inner = stopping.on["inner"] if stopping and isinstance(stopping.on, dict) else 0.0
-        if stopping and not inner:
+        fit_of = fit_maker(env, stopping, model, fitted, self.at("early_stopping"))
+        if stopping is not None and stopping.on == "validation":
             self.warnings.append("Early stopping watches the fold that is scored: optimistic.")
-        positive = None if env.evaluate.positive is None else repr(env.evaluate.positive)
+        aside = {
+            self.target.column, env.evaluate.groups, fold_column,
+            spec.sample_weight, spec.score_weight,
+        }  # fmt: skip
+        features = FeatureBuilder(
+            env, spec, self.path, table, folds, fitted, self.target.column,
+            frozenset(name for name in aside if name is not None), self.places, self.warnings,
+        )  # fmt: skip
+        matrix = features.build(model)
+        positive = None
+        if env.evaluate.positive is not None and task != "regression":
+            positive = repr(env.evaluate.positive)
         scores: dict[str, list[Node]] = {name: [] for name in metrics}
+        fits: dict[str, Node] = {}
         for seed in spec.seeds or [env.evaluate.seed]:
-            estimator = fill_seeds(predictor, seed, env.registry)
-            fit = self.node(
-                graph.node(
-                    Fit(
-                        estimator=estimator,
-                        task=task,
-                        function=function,
-                        weighted=bool(weights),
-                        stop_rounds=stopping.rounds if stopping else 0,
-                        stop_inner=inner,
-                        stop_metric=(stopping.metric or "") if stopping else "",
-                    ),
-                    *(features, folds, fitted, *weights),
-                ),
-                "model",
-            )
-            for name, metric in metrics.items():
-                predict = self.node(graph.node(Predict(metric.methods), fit), "model")
-                op = Score(name, task, positive if task != "regression" else None,
-                           bool(score_weights))  # fmt: skip
-                score = graph.node(op, predict, folds, y, *score_weights)
-                scores[name].append(self.node(score, "metrics"))
+            predictor = seeded_predictor(env, spec, model, seed)
+            op = fit_of(predictor, task, function, bool(weights))
+            fit = self.node(graph.node(op, matrix, folds, fitted, *weights), self.at("model"))
+            fits[fit.key] = fit
+            for name, (metric, where) in metrics.items():
+                # What the model cannot have is left out: metrics then ask the same of it.
+                methods = tuple(m for m in metric.methods if m in model.operator.methods)
+                predict = self.node(graph.node(Predict(methods), fit), self.at("model"))
+                measure = Score(name, task, positive, bool(score_weights))
+                score = graph.node(measure, predict, folds, y, *score_weights)
+                scores[name].append(self.node(score, where))
         return Built(
             scores={name: tuple(nodes) for name, nodes in scores.items()},
-            metrics=metrics,
+            metrics={name: metric for name, (metric, _) in metrics.items()},
             prepared=table,
-            rows=lineage.narrow(graph, table, []),
+            rows=env.narrow(table, []),
+            folds=folds,
+            target=y,
             task=task,
             cv=cv,
             places=self.places,
             warnings=tuple(self.warnings),
-            features=self.shown,
+            features=features.shown,
+            fits=tuple(fits.values()),
+            table_place=self.at("prepare" if spec.prepare else "dataset"),
         )
 
-    def _vector(self, table: Node, column: str, place: str) -> Node:
-        schema(table).require(column, self.at(place))
-        source = lineage.narrow(self.env.graph, table, [column])
-        return self.node(self.env.graph.node(Vector(column), source), place)
+    def _fitted_target(self, y: Node, folds: Node, task: Task) -> tuple[str | None, Node]:
+        """The name of an element-wise transform, and the target that models are fitted on."""
+        env, place = self.env, self.at("target.transform")
+        function, transformer = target_transform(self.target.transform, task, env.registry, place)
+        if function is not None:
+            return function, self.node(env.graph.node(MapTarget(function), y), place)
+        if transformer is not None:
+            call = fill_seeds(transformer, env.evaluate.seed, env.registry)
+            return None, self.node(env.graph.node(FitTarget(call), y, folds), place)
+        return None, y
 
-    def _metrics(self, task: Task) -> dict[str, MetricDef]:
+    def _vector(self, table: Node, column: str, path: str) -> Node:
+        schema(table).require(column, path)
+        source = self.env.narrow(table, [column])
+        return self.node(self.env.graph.node(Vector(column), source), path)
+
+    def _weights(self, table: Node, column: str | None, place: str) -> tuple[Node, ...]:
+        if column is None:
+            return ()
+        found = schema(table).require(column, self.at(place))
+        if found.kind not in ("integer", "float", "boolean"):
+            raise SpecError(
+                "weight_not_numeric",
+                f"The weights '{column}' are of type {found.sql_type}.",
+                path=self.at(place),
+                hint="Name a numeric column, or derive one in `prepare`.",
+            )
+        return (self._vector(table, column, self.at(place)),)
+
+    def _metrics(self, task: Task, operator: Operator) -> dict[str, tuple[MetricDef, str]]:
+        """Metrics by their text, each with its place."""
         own = self.spec.metrics
         given = own if own is not None else self.env.evaluate.metrics
         place = self.at("metrics") if own is not None else "evaluate.metrics"
-        found: dict[str, MetricDef] = {}
+        found: dict[str, tuple[MetricDef, str]] = {}
         for position, metric in enumerate(given or default_metrics(task)):
             raw = metric if isinstance(metric, str) else metric.model_dump()
             where = f"{place}[{position}]" if given else place
             resolved = resolve(raw, where)
-            check_task(resolved, task, where, weighted=self.spec.score_weight is not None)
-            found.setdefault(resolved.text, resolved)
+            check_task(resolved, task, where)
+            if not set(resolved.methods) & set(operator.methods):
+                raise SpecError(
+                    "metric_mismatch",
+                    f"'{operator.name}' has none of {', '.join(resolved.methods)}, which "
+                    f"'{resolved.text}' needs.",
+                    path=where,
+                    hint="Choose a metric of labels (accuracy, f1), or a model with probabilities.",
+                )
+            found.setdefault(resolved.text, (resolved, where))
         return found
 
 

@@ -4,14 +4,15 @@ Input: `Built` pipelines in one graph, and what the catalog and store already ha
 `Plan`, and the report that explain shows.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from planner.build import Built
 from planner.graph import Graph, Node, walk
 from planner.lower import Output, lower
 from planner.ops import Folds, Materialise
-from planner.plan import PipelinePlan, Plan, Value
+from planner.plan import PipelinePlan, Plan, Task, Value
 from planner.rewrite import RULES, Rule, rewrite
 
 
@@ -64,9 +65,11 @@ def compile_batch(
         for node, output in zip(rewritten.outputs, wanted.values(), strict=True)
     ]
     tasks = lower(graph, outputs, rows, available, cores)
-    replaced = {key: node for key, node in zip(wanted, rewritten.outputs, strict=True)}
+    replaced = dict(zip(wanted, rewritten.outputs, strict=True))
+    tables = _tables(tasks)
     plans = tuple(
-        _pipeline(position, built, replaced) for position, built in pipelines.items()
+        _pipeline(position, built, replaced, rewritten.origins, tables.get(position, ()))
+        for position, built in pipelines.items()
     )
     return Compiled(
         plan=Plan(tuple(tasks), plans),
@@ -80,10 +83,28 @@ def compile_batch(
     )
 
 
-def _pipeline(position: int, built: Built, replaced: Mapping[str, Node]) -> PipelinePlan:
+def _tables(tasks: Sequence[Task]) -> dict[int, list[str]]:
+    """Keys of the tables that are made for each pipeline."""
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for task in tasks:
+        for instruction in task.instructions:
+            if isinstance(instruction.op, Materialise):
+                for position in task.pipelines:
+                    found[position].append(instruction.out.key)
+    return found
+
+
+def _pipeline(
+    position: int,
+    built: Built,
+    replaced: Mapping[str, Node],
+    origins: Mapping[str, str],
+    tables: Iterable[str],
+) -> PipelinePlan:
     scores: dict[str, list[list[Value]]] = {}
     keys: dict[str, list[str]] = {}
-    places = dict(built.places)
+    places = {**built.places, **dict.fromkeys(tables, built.table_place)}
+    seen: set[str] = set()
     for name, nodes in built.scores.items():
         scores[name], keys[name] = [], []
         for logical in nodes:
@@ -92,9 +113,13 @@ def _pipeline(position: int, built: Built, replaced: Mapping[str, Node]) -> Pipe
             folds = node.inputs[1].op
             assert isinstance(folds, Folds)
             scores[name].append([Value(node.key, fold) for fold in range(folds.count)])
-            for made in walk([node]):
-                # Nodes that rules made stand for the model they replace.
-                places.setdefault(made.key, built.places.get(logical.inputs[0].key, ""))
+            if node is logical:
+                continue
+            for made in walk([node], seen, tables=False):
+                if made.key not in places:
+                    # Of a group that stands for models of several pipelines, this one's model.
+                    model = built.places.get(logical.inputs[0].key, "")
+                    places[made.key] = places.get(origins.get(made.key, ""), model)
     return PipelinePlan(position, scores, keys, places)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from planner.binder import schema
 from planner.errors import SpecError
-from planner.expressions import TRANSFORMERS, Call, Items, Literal
+from planner.expressions import TRANSFORMERS, Call, Function, Items, Literal
 from planner.features import KINDS
 from planner.graph import Graph, Node
 from planner.lineage import narrow
@@ -66,22 +66,20 @@ class Encoder:
 
     def encode(self, call: Call, features: Features, path: str) -> Features:
         """`call` fitted and applied per fold, taken apart as far as possible."""
-        if call.name == "Pipeline":
+        if call.name == "Pipeline" and _plain(call, {"steps"}):
             for step in _steps(call, "steps", path):
                 if step is not None:
                     features = self.encode(step, features, path)
             return features
         if call.name == "FeatureUnion" and _plain(call, {"transformer_list"}):
-            # "passthrough" hands its input on, and "drop" leaves it out: both are rare here.
             steps = _steps(call, "transformer_list", path)
-            if None in steps:
-                return self._leaf(call, features, path)
-            parts = [
-                self.materialise(self.encode(step, features, path), path)
-                for step in steps
-                if step is not None
-            ]
-            return self._placed(self.graph.node(Concat(None), self.folds, *parts), path)
+            if steps and None not in steps:  # "passthrough" and "drop" are rare here
+                parts = [
+                    self.materialise(self.encode(step, features, path), path)
+                    for step in steps
+                    if step is not None
+                ]
+                return self._placed(self.graph.node(Concat(None), self.folds, *parts), path)
         if call.name == "ColumnTransformer" and isinstance(features, Frame):
             branches = self._branches(call, features, path)
             if branches is not None:
@@ -154,9 +152,7 @@ class Encoder:
         self.places.setdefault(node.key, path)
         return node
 
-    def _branches(
-        self, call: Call, frame: Frame, path: str
-    ) -> list[Stacked] | None:
+    def _branches(self, call: Call, frame: Frame, path: str) -> list[Stacked] | None:
         """Branches of a ColumnTransformer over a frame, or None if it must stay whole."""
         if not _plain(call, {"transformers", "remainder", "sparse_threshold"}):
             return None
@@ -169,7 +165,7 @@ class Encoder:
             if not isinstance(entry, Items) or len(entry.values) != 3:
                 return None
             _, step, columns = entry.values
-            resolved = self._columns(columns, frame)
+            resolved = self._columns(columns, frame, path)
             if resolved is None:
                 return None
             names, single = resolved
@@ -190,14 +186,16 @@ class Encoder:
             return None
         return branches
 
-    def _columns(self, value: Literal, frame: Frame) -> tuple[tuple[str, ...], bool] | None:
+    def _columns(
+        self, value: Literal, frame: Frame, path: str
+    ) -> tuple[tuple[str, ...], bool] | None:
         if isinstance(value, str):
-            schema(frame.table).require(value)
+            schema(frame.table).require(value, path)
             return (value,), True
         if isinstance(value, Items) and all(isinstance(item, str) for item in value.values):
             names = tuple(str(item) for item in value.values)
             for name in names:
-                schema(frame.table).require(name)
+                schema(frame.table).require(name, path)
             return names, False
         if isinstance(value, Call) and value.name == "make_column_selector":
             return _selected(value, frame)
@@ -207,40 +205,46 @@ class Encoder:
 # What pandas' select_dtypes understands, in terms of our kinds.
 _DTYPES = {
     "number": KINDS["numeric"],
-    "object": KINDS["string"],
     "str": KINDS["string"],
-    "string": KINDS["string"],
     "category": frozenset({"categorical"}),
     "bool": KINDS["boolean"],
     "datetime": KINDS["date"],
     "datetime64": KINDS["date"],
 }
+# Text, and whatever has no dtype of its own: booleans with gaps, lists.
+_OBJECT = KINDS["string"] | {"other"}
 
 
 def _selected(call: Call, frame: Frame) -> tuple[tuple[str, ...], bool] | None:
+    """The columns that a make_column_selector chooses, or None where only the data can tell."""
     if not _plain(call, {"dtype_include", "dtype_exclude"}):
         return None
-    sets: dict[str, frozenset[str] | None] = {}
+    table = schema(frame.table)
+    sets: list[frozenset[str] | None] = []
     for side in ("dtype_include", "dtype_exclude"):
         value = _param(call, side, None)
         values = value.values if isinstance(value, Items) else (value,)
         kinds: set[str] = set()
         for item in values:
-            if item is None:
-                continue
-            if not isinstance(item, str) or item not in _DTYPES:
+            name = item.name if isinstance(item, Function) else item
+            if name == "object":
+                kinds |= _OBJECT
+            elif isinstance(name, str) and name in _DTYPES:
+                kinds |= _DTYPES[name]
+            elif name is not None:
                 return None
-            kinds |= _DTYPES[item]
-        sets[side] = frozenset(kinds) if value is not None else None
-    include, exclude = sets["dtype_include"], sets["dtype_exclude"]
-    table = schema(frame.table)
-    names = tuple(
-        name
-        for name in frame.names
-        if (include is None or table[name].kind in include)
-        and (exclude is None or table[name].kind not in exclude)
-    )
-    return names, False
+        sets.append(frozenset(kinds) if value is not None else None)
+    include, exclude = sets
+    chosen = []
+    for name in frame.names:
+        column = table[name]
+        if column.kind == "boolean" and column.nullable:
+            return None  # bool or object, as there are gaps or not
+        if (include is None or column.kind in include) and (
+            exclude is None or column.kind not in exclude
+        ):
+            chosen.append(name)
+    return tuple(chosen), False
 
 
 def _param(call: Call, name: str, default: Literal) -> Literal:
@@ -262,7 +266,7 @@ def _steps(call: Call, name: str, path: str) -> list[Call | None]:
             step = entry.values[-1] if isinstance(entry, Items) and entry.values else None
             if isinstance(step, Call):
                 found.append(step)
-            elif step in ("passthrough", "drop", None):
+            elif step in ("passthrough", None) or (step == "drop" and name != "steps"):
                 found.append(None)
             else:
                 raise SpecError("invalid_expression", f"Not a step: {step!r}.", path=path)
@@ -274,7 +278,21 @@ def _steps(call: Call, name: str, path: str) -> list[Call | None]:
 
 def pipeline_parts(call: Call, path: str) -> tuple[list[Call], Call]:
     """A Pipeline that ends in a predictor as (transformers, predictor)."""
-    steps = [step for step in _steps(call, "steps", path) if step is not None]
-    if not steps:
-        raise SpecError("invalid_expression", "The Pipeline has no steps.", path=path)
-    return steps[:-1], steps[-1]
+    if not _plain(call, {"steps"}):
+        others = ", ".join(name for name, _ in call.params if name != "steps")
+        raise SpecError(
+            "invalid_expression",
+            f"This Pipeline sets {others}, which is not supported in `model`.",
+            path=path,
+            hint="Give it steps only.",
+        )
+    steps = _steps(call, "steps", path)
+    last = steps[-1] if steps else None
+    if last is None:
+        raise SpecError(
+            "not_a_predictor",
+            "The Pipeline does not end in a predictor.",
+            path=path,
+            hint="Such as make_pipeline(StandardScaler(), Ridge()).",
+        )
+    return [step for step in steps[:-1] if step is not None], last

@@ -58,7 +58,8 @@ def label(op: Op) -> str:
             return f"member {op.index}"
         case RidgeFolds():
             front = "impute, " * op.impute + "scale, " * op.scale
-            return f"ridge over all folds ({front}{len(op.alphas)} alphas) from shared moments"
+            alphas = _count(len(op.alphas), "alpha")
+            return f"ridge over all folds ({front}{alphas}) from shared moments"
         case RidgePath():
             return f"ridge over {len(op.alphas)} alphas from one decomposition"
         case Score():
@@ -82,20 +83,24 @@ def plan_text(compiled: Compiled, names: Sequence[str]) -> str:
     tasks = compiled.plan.tasks
     seconds = sum(task.seconds for task in tasks)
     lines = [
-        f"{len(compiled.plan.pipelines)} pipelines: {compiled.asked} nodes if each ran alone, "
-        f"{compiled.merged} after merging, {compiled.rewritten} after rules; "
-        f"{len(tasks)} tasks, about {seconds:.1f} s of one core.",
+        f"{_count(len(compiled.plan.pipelines), 'pipeline')}: {compiled.asked} nodes if each ran "
+        f"alone, {compiled.merged} after merging, {compiled.rewritten} after rules; "
+        f"{_count(len(tasks), 'task')}, about {seconds:.1f} s of one core.",
     ]
     if compiled.known:
-        lines.append(f"{compiled.known} scores are known already and cost nothing.")
+        lines.append(f"Known already, at no cost: {_count(compiled.known, 'score')}.")
     for rule, count in compiled.rules.items():
-        lines.append(f"rule {rule}: {count} nodes replaced")
+        lines.append(f"rule {rule}: {_count(count, 'node')} replaced")
     steps = _steps(tasks)
     for step in steps[:MAX_LINES]:
         lines.append(_step_line(step, names))
     if len(steps) > MAX_LINES:
         lines.append(f"... and {len(steps) - MAX_LINES} more steps")
     return "\n".join(lines)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def _steps(tasks: Sequence[Task]) -> list[tuple[str, int, float, tuple[int, ...]]]:
@@ -121,9 +126,7 @@ def _signature(task: Task) -> tuple[str, ...]:
         if not isinstance(i.op, Predict | Member | Vector | Columns)
     ]
     counted = Counter(shown)
-    return tuple(
-        item if count == 1 else f"{item} (x{count})" for item, count in counted.items()
-    )
+    return tuple(item if count == 1 else f"{item} (x{count})" for item, count in counted.items())
 
 
 def _step_line(step: tuple[str, int, float, tuple[int, ...]], names: Sequence[str]) -> str:
@@ -151,9 +154,7 @@ def graph_json(compiled: Compiled) -> dict[str, Any]:
             }
             for node in nodes
         ],
-        "edges": [
-            [source.key[:12], node.key[:12]] for node in nodes for source in node.inputs
-        ],
+        "edges": [[source.key[:12], node.key[:12]] for node in nodes for source in node.inputs],
     }
 
 

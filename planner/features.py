@@ -5,13 +5,13 @@ names, in the order in which scikit-learn's ColumnTransformer would stack them.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from planner.binder import schema
 from planner.errors import SpecError
 from planner.graph import Node
-from planner.schema import Column, Kind, Statistics
+from planner.schema import Column, Kind
 from planner.spec import (
     Estimator,
     ExceptSelector,
@@ -54,7 +54,7 @@ class Selection:
     """
 
     table: Node
-    statistics: Statistics
+    count: Callable[[str], int]  # distinct values of a column
     hidden: frozenset[str]
     sources: frozenset[str] = frozenset()
     left_out: set[str] = field(default_factory=set)
@@ -69,7 +69,7 @@ class Selection:
     def distinct(self, column: Column) -> int:
         if column.distinct is not None:
             return column.distinct
-        return self.statistics.distinct(self.table, column.name)
+        return self.count(column.name)
 
     def select(self, selector: Selector, path: str) -> tuple[str, ...]:
         """Column names chosen by `selector`; kinds and patterns keep table order."""

@@ -7,7 +7,7 @@ semantics of scikit-learn's TransformedTargetRegressor.
 
 from planner import expressions
 from planner.errors import SpecError, did_you_mean
-from planner.expressions import Call
+from planner.expressions import TRANSFORMERS, Call
 from planner.ops import Task
 from planner.registry import Registry
 
@@ -40,6 +40,12 @@ def target_transform(
                               "such as StandardScaler()."),
         )  # fmt: skip
     call = expressions.parse(name, registry, path)
-    if registry.lookup(call.name, path).kind != "transformer":
-        raise SpecError("unknown_transform", f"'{call.name}' is no transformer.", path=path)
+    if not registry.fits(call, TRANSFORMERS):
+        raise SpecError(
+            "unknown_transform",
+            f"'{call.name}' is no transformer.",
+            path=path,
+            hint=f"Use one of {', '.join(FUNCTIONS)}, or a transformer with an inverse such as "
+            "StandardScaler().",
+        )
     return None, call

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import blake2b
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class Plane(Enum):
@@ -54,10 +54,12 @@ class Node:
 class Graph:
     """The interning table of one planning pass: the same op on the same inputs is one node.
 
-    `salt` enters every key: results of other library versions are not found again.
+    `salt` enters every key: results of other library versions are not found again. `memo` is
+    where the passes keep what they found out about nodes, each under its own name.
     """
 
     def __init__(self, salt: str = "") -> None:
+        self.memo: dict[str, dict[Any, Any]] = {}
         self._salt = salt.encode()
         self._nodes: dict[str, Node] = {}
 
@@ -81,9 +83,15 @@ class Graph:
         return len(self._nodes)
 
 
-def walk(outputs: Iterable[Node]) -> Iterator[Node]:
-    """Every node that `outputs` need, each once, inputs before consumers."""
-    seen: set[str] = set()
+def walk(
+    outputs: Iterable[Node], seen: set[str] | None = None, *, tables: bool = True
+) -> Iterator[Node]:
+    """Every node that `outputs` need, each once, inputs before consumers.
+
+    Nodes in `seen` (by key) are left out, with what only they need; what is visited is added.
+    Without `tables`, relations are left out.
+    """
+    seen = set() if seen is None else seen
     for output in outputs:
         stack: list[tuple[Node, bool]] = [(output, False)]
         while stack:
@@ -91,7 +99,7 @@ def walk(outputs: Iterable[Node]) -> Iterator[Node]:
             if ready:
                 yield node
                 continue
-            if node.key in seen:
+            if node.key in seen or (node.plane is Plane.TABLE and not tables):
                 continue
             seen.add(node.key)
             stack.append((node, True))
@@ -100,8 +108,9 @@ def walk(outputs: Iterable[Node]) -> Iterator[Node]:
 
 def substitute(
     graph: Graph, outputs: Sequence[Node], replace: Callable[[Node], Node | None]
-) -> list[Node]:
-    """`outputs` with `replace` applied to every node bottom-up (None keeps the node)."""
+) -> dict[str, Node]:
+    """What becomes of every node under `outputs` (by key) when `replace` is applied bottom-up
+    to each of them; None keeps a node, on its new inputs."""
     new: dict[str, Node] = {}
     for node in walk(outputs):
         inputs = tuple(new[source.key] for source in node.inputs)
@@ -109,4 +118,4 @@ def substitute(
         rebuilt = node if same else graph.node(node.op, *inputs)
         changed = replace(rebuilt)
         new[node.key] = rebuilt if changed is None else changed
-    return [new[output.key] for output in outputs]
+    return new

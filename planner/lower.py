@@ -61,7 +61,7 @@ class Lowering:
     cores: int
 
     def __post_init__(self) -> None:
-        self.nodes = list(walk([output.score for output in self.outputs]))
+        self.nodes = list(walk((output.score for output in self.outputs), tables=False))
         self.consumers: defaultdict[str, list[Node]] = defaultdict(list)
         for node in self.nodes:
             for source in node.inputs:
@@ -78,12 +78,11 @@ class Lowering:
         """Narrow relation key -> the wider relation that is materialised in its stead."""
         wanted: dict[str, tuple[Node, dict[str, Node]]] = {}
         assigned: set[str] = set()
+        seen: set[str] = set()
         for output in self.outputs:
-            for node in walk([output.score]):
+            for node in walk([output.score], seen, tables=False):
                 for source in node.inputs:
-                    if source.plane is not Plane.TABLE or node.plane is Plane.TABLE:
-                        continue
-                    if source.key in assigned:
+                    if source.plane is not Plane.TABLE or source.key in assigned:
                         continue
                     assigned.add(source.key)
                     entry = wanted.setdefault(output.prepared.key, (output.prepared, {}))
@@ -100,11 +99,12 @@ class Lowering:
                 tables[key] = wide
         return tables
 
-    def _pipelines(self) -> dict[str, set[int]]:
-        """Node key -> pipelines that depend on it."""
-        found: defaultdict[str, set[int]] = defaultdict(set)
+    def _pipelines(self) -> dict[str, int]:
+        """Node key -> pipelines that depend on it, as bits: many nodes have very many."""
+        found: defaultdict[str, int] = defaultdict(int)
         for output in self.outputs:
-            found[output.score.key].update(output.pipelines)
+            for position in output.pipelines:
+                found[output.score.key] |= 1 << position
         for node in reversed(self.nodes):
             for source in node.inputs:
                 found[source.key] |= found[node.key]
@@ -230,10 +230,9 @@ class Lowering:
 
     def shape(self, draft: "_Draft") -> Shape:
         """Rows and columns that a fragment works on, for the cost model."""
-        columns = sum(
-            len(i.op.names) for i in draft.instructions if isinstance(i.op, Columns)
-        )
-        prepared = self.prepared[min(self.pipelines[draft.root.key])]
+        columns = sum(len(i.op.names) for i in draft.instructions if isinstance(i.op, Columns))
+        first = self.pipelines[draft.root.key]
+        prepared = self.prepared[(first & -first).bit_length() - 1]
         return Shape(self.rows(prepared), max(columns, 1))
 
 
@@ -267,11 +266,16 @@ class _Draft:
             saves=tuple(self.saves),
             scores=tuple(self.scores),
             needs=tuple(sorted(lowering.drafts[value].id for value in self.needs)),
-            pipelines=tuple(sorted(lowering.pipelines[self.root.key])),
+            pipelines=_positions(lowering.pipelines[self.root.key]),
             threads=1,
             seconds=sum(seconds_of(i.op, shape) for i in self.instructions),
             bytes=sum(bytes_of(i.op, shape) for i in self.instructions),
         )
+
+
+def _positions(bits: int) -> tuple[int, ...]:
+    """The positions of the bits that are set, in order."""
+    return tuple(i for i, bit in enumerate(reversed(f"{bits:b}")) if bit == "1")
 
 
 def _sliced_only(node: Node) -> bool:

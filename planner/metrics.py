@@ -275,15 +275,9 @@ def _expected(key: str, parameter: Parameter) -> str:
 
 def _instead(metric: MetricDef, task: Task) -> str:
     if task == "regression":
-        return (
-            "Use r2, rmse or mae; if the target holds classes, set evaluate.task to "
-            "'classification'."
-        )
+        return "Use r2, rmse or mae; if the target holds classes, use a classifier."
     if metric.tasks == ("regression",):
-        return (
-            "Use accuracy, logloss or roc_auc; if the target is a quantity, set evaluate.task to "
-            "'regression'."
-        )
+        return "Use accuracy, logloss or roc_auc; if the target is a quantity, use a regressor."
     if metric.name in ("roc_auc", "gini", "normalized_gini"):
         return "Use roc_auc_ovr (one class against the rest) or roc_auc_ovo."
     if metric.name in ("f1", "precision", "recall", "jaccard"):

@@ -45,7 +45,8 @@ def narrow(graph: Graph, node: Node, columns: Iterable[str]) -> Node:
 
     No columns: rows only. The train mask is kept only where it is asked for by name.
     """
-    return _Narrower(graph).need(node, frozenset(columns))
+    done = graph.memo.setdefault("narrow", {})
+    return _Narrower(graph, done).need(node, frozenset(columns))
 
 
 @dataclass

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from planner.graph import Graph, Node, substitute
+from planner.graph import Graph, Node, substitute, walk
 from planner.rules.groups import group_ridge
 from planner.rules.hoist import hoist_row_wise
 
@@ -40,30 +40,40 @@ RULES: tuple[Rule, ...] = (
 
 @dataclass(frozen=True)
 class Rewritten:
-    """Outputs after all rules, and how many nodes each rule replaced."""
+    """Outputs after all rules, and how many nodes each rule replaced.
+
+    `origins` leads from the key of a node that came about here to that of the node, before all
+    rules, in whose place it stands.
+    """
 
     outputs: list[Node]
     applied: dict[str, int]
+    origins: dict[str, str]
 
 
-def _replacement(found: Replacements, node: Node) -> Node | None:
-    return found.get(node.key)
-
-
-def rewrite(
-    graph: Graph, outputs: Sequence[Node], rules: Sequence[Rule] = RULES
-) -> Rewritten:
+def rewrite(graph: Graph, outputs: Sequence[Node], rules: Sequence[Rule] = RULES) -> Rewritten:
     """Applies `rules` in order. Position i of the result stands for `outputs[i]`."""
     current = list(outputs)
     applied: dict[str, int] = {}
+    origins: dict[str, str] = {}
     for rule in rules:
         found = rule.find(graph, current)
         if not found:
             continue
         applied[rule.name] = len(found)
-        changed = substitute(graph, current, partial(_replacement, found))
+        new = substitute(graph, current, partial(_replacement, found))
+        changed = [new[output.key] for output in current]
         for before, after in zip(current, changed, strict=True):
             if type(before.op) is not type(after.op) or before.plane is not after.plane:
                 raise AssertionError(f"rule {rule.name} changed what an output is")
+        for key, node in new.items():
+            # Inputs come first, so a node made for one replacement is not claimed by a consumer.
+            for made in walk([node], tables=False) if key in found else [node]:
+                if made.key not in new:
+                    origins.setdefault(made.key, origins.get(key, key))
         current = changed
-    return Rewritten(current, applied)
+    return Rewritten(current, applied, origins)
+
+
+def _replacement(found: Replacements, node: Node) -> Node | None:
+    return found.get(node.key)

@@ -70,6 +70,12 @@ class FeatureBranch(Model):
     steps: list[Estimator] = []
 
 
+class InnerSplit(Model):
+    """A fraction of the training rows."""
+
+    inner: Annotated[float, Field(gt=0, lt=1)]
+
+
 class EarlyStopping(Model):
     """Early stopping of a boosting model.
 
@@ -78,7 +84,7 @@ class EarlyStopping(Model):
     """
 
     rounds: Annotated[int, Field(ge=1, le=100_000)]
-    on: Literal["validation"] | dict[Literal["inner"], float] = "validation"
+    on: Literal["validation"] | InnerSplit = "validation"
     metric: str | None = None
 
 
@@ -120,7 +126,7 @@ class EvaluateSpec(Model):
         order_by: Column(s) the rows are sorted by before splitting (stable).
         seed: Used wherever a random_state is left open.
         positive: The positive class of binary metrics; by default the greater label.
-        task: Overrides the guess from target type.
+        task: What the models are for; one of another kind is refused.
     """
 
     cv: Expression | Holdout | None = None

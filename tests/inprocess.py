@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from executor import blocks, program
+from executor.backends.base import Backend
 from executor.ingest import ingest
 from executor.introspect import registry
 from executor.statistics import statistics
@@ -85,6 +86,7 @@ class Engine:
         self.datasets: dict[str, Dataset] = {}
         self.statistics = DirectStatistics(self.paths)
         self.graph = Graph("test")
+        self.backends: Sequence[Backend] = program.BACKENDS
         for name, frame in frames.items():
             self.add(name, frame)
 
@@ -195,7 +197,7 @@ class Engine:
     def task(self, task: Task) -> dict[str, Any]:
         folder = self.folder / "blocks"
         folder.mkdir(exist_ok=True)
-        return program.run(task, str(folder), self.paths, "1GB")
+        return program.run(task, str(folder), self.paths, "1GB", self.backends)
 
     def load(self, value: Value) -> Any:
         return blocks.load(self.folder / "blocks", value.name)
@@ -211,7 +213,7 @@ class Engine:
         for key, place in plan.places.items():
             answer.warnings.extend(warnings.get(key, []))
             if key in failures and answer.error is None:
-                answer.error = {"path": place, **failures[key]}
+                answer.error = {**failures[key], "path": failures[key]["path"] or place}
         if answer.error is None:
             for metric, seeds in plan.scores.items():
                 values = [[scores[value] for value in folds] for folds in seeds]

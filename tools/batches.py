@@ -18,8 +18,7 @@ from executor.catalog_rows import comparable_key
 from planner import choices, naming, patches
 from planner.build import Built, Environment, build
 from planner.errors import SpecError, StratumError
-from planner.graph import walk
-from planner.ops import Fit
+from planner.render import render
 from planner.spec import EvaluateSpec, PipelineSpec
 from tools.jobs import Entry, Job
 from tools.requests import MAX_PIPELINES
@@ -136,19 +135,30 @@ def _describe(entry: Entry, built: Built, spec: PipelineSpec, env: Environment) 
     entry.dataset = spec.dataset
     entry.target = spec.target if isinstance(spec.target, str) else spec.target.column
     entry.keys = {name: [node.key for node in nodes] for name, nodes in built.scores.items()}
-    fits = {
-        node.key
-        for node in walk([node for nodes in built.scores.values() for node in nodes])
-        if isinstance(node.op, Fit)
-    }
-    entry.id = "ev_" + _digest(sorted(fits))
+    entry.id = "ev_" + _digest(sorted(fit.key for fit in built.fits))
     evaluate = env.evaluate
     entry.comparable = comparable_key(
         env.datasets[spec.dataset].fingerprint,
         entry.target,
         entry.primary,
-        {"cv": built.cv, "groups": evaluate.groups, "order_by": evaluate.order_by},
+        {
+            "cv": built.cv,
+            "groups": evaluate.groups,
+            "order_by": evaluate.order_by,
+            **_scored_on(built, spec),
+        },
     )
+
+
+def _scored_on(built: Built, spec: PipelineSpec) -> JsonObject:
+    """What else decides which scores may be ranked together: other rows than the dataset's
+    (by their query: keys of nodes change with the versions of libraries), and weights."""
+    found: JsonObject = {}
+    if built.rows.inputs:
+        found["rows"] = render(built.rows).sql
+    if spec.score_weight is not None:
+        found["score_weight"] = spec.score_weight
+    return found
 
 
 def _digest(value: Any) -> str:

@@ -5,7 +5,8 @@ and SQL are checked.
 """
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,23 +32,15 @@ MAX_ROWS = 1000
 class Datasets:
     """The datasets of one workspace."""
 
-    def __init__(
-        self, home: Home, workspace: Path, catalog: Catalog, scheduler: Scheduler
-    ) -> None:
+    def __init__(self, home: Home, workspace: Path, catalog: Catalog, scheduler: Scheduler) -> None:
         self._home = home
         self._workspace = workspace
         self._catalog = catalog
         self._scheduler = scheduler
 
     def path_of(self, fingerprint: str) -> Path:
+        """Where the stored copy of a dataset is, or was."""
         return self._home.datasets / f"{fingerprint}.arrow"
-
-    def paths(self) -> Mapping[str, str]:
-        """Files of all registered datasets by fingerprint."""
-        rows = self._catalog.list_datasets()
-        return {
-            row.dataset.fingerprint: str(self.path_of(row.dataset.fingerprint)) for row in rows
-        }
 
     def known(self) -> dict[str, Dataset]:
         return {row.dataset.name: row.dataset for row in self._catalog.list_datasets()}
@@ -70,14 +63,15 @@ class Datasets:
                 hint=f"At most {MAX_FILES} are read at once; add files one by one.",
             )  # fmt: skip
         prefix = request.name or _name(found)
-        infos = []
-        for file in files:
-            # Each file is confined again: a link in the folder may lead out of the workspace.
-            inside = confine(self._workspace, str(file), place)
-            infos.append(self._add(request, inside, f"{prefix}.{_name(file)}", place))
-        return infos
+        # Each file is confined again: a link in the folder may lead out of the workspace.
+        inside = [confine(self._workspace, str(file), place) for file in files]
+        return [
+            self._add(request, file, f"{prefix}.{name}", place)
+            for file, name in zip(inside, _names(files), strict=True)
+        ]
 
     def _add(self, request: AddDataset, file: Path, name: str, place: str) -> DatasetInfo:
+        self._require_distinct(name, place)
         given = request.model_dump(exclude={"path", "name"})
         options = {key: value for key, value in given.items() if value not in (None, [])}
         status = file.stat()
@@ -108,6 +102,17 @@ class Datasets:
         self._catalog.put_dataset(row)
         return dataset_info(row)
 
+    def _require_distinct(self, name: str, place: str) -> None:
+        """SQL does not tell names apart that differ in case only."""
+        for known in self.known():
+            if known != name and known.lower() == name.lower():
+                raise SpecError(
+                    "name_taken",
+                    f"There is a dataset '{known}', which SQL cannot tell from '{name}'.",
+                    path=place.removesuffix("path") + "name",
+                    hint=f"Choose another name, or replace that one as '{known}'.",
+                )
+
     def _unchanged(
         self, name: str, file: Path, size: int, mtime: int, options: Mapping[str, Any]
     ) -> DatasetInfo | None:
@@ -123,35 +128,48 @@ class Datasets:
         return [dataset_info(row) for row in self._catalog.list_datasets()]
 
     def profile(self, name: str, target: str | None, other: str | None = None) -> dict[str, Any]:
-        """Types, gaps, relations to the target, advice; see `executor.profile`."""
-        dataset = self._catalog.get_dataset(name).dataset
+        """Types, gaps, relations to the target, advice; see `executor.profile`.
+
+        Raises:
+            SpecError: `unknown_dataset`, `unknown_column`.
+            DataError: `dataset_gone`.
+        """
+        row = self._catalog.get_dataset(name)
         if target is not None:
-            dataset.schema.require(target, "target")
-        arguments: dict[str, Any] = {
-            "path": str(self.path_of(dataset.fingerprint)),
-            "name": name,
-            "target": target,
-        }
+            row.dataset.schema.require(target, "target")
+        arguments: dict[str, Any] = {"path": self._file(row), "name": name, "target": target}
         if other is not None:
-            second = self._catalog.get_dataset(other).dataset
-            arguments["other"] = str(self.path_of(second.fingerprint))
+            arguments["other"] = self._file(self._catalog.get_dataset(other))
             arguments["other_name"] = other
         return self._scheduler.call("profile", arguments).result()
 
     def query(self, sql: str, limit: int = 50) -> QueryResult:
-        """One read-only SELECT over the registered datasets."""
-        known = self.known()
-        checked = check_select(
-            sql, {name: dataset.schema for name, dataset in known.items()}, "sql"
-        )
-        tables = {name: str(self.path_of(d.fingerprint)) for name, d in known.items()}
-        arguments = {"sql": checked.text, "tables": tables, "limit": max(1, min(limit, MAX_ROWS))}
+        """One read-only SELECT over the registered datasets.
+
+        Raises:
+            SpecError: `invalid_sql`, `forbidden_sql`, `unknown_dataset`, ...
+            DataError: `dataset_gone` for one that it reads.
+        """
+        rows = {row.dataset.name: row for row in self._catalog.list_datasets()}
+        read = check_select(sql, {n: row.dataset.schema for n, row in rows.items()}, "sql").tables
+        tables = {name: self._file(rows[name]) for name in read}
+        arguments = {"sql": sql, "tables": tables, "limit": max(1, min(limit, MAX_ROWS))}
         result = self._scheduler.call("query", arguments, seconds=30.0).result()
         return QueryResult(
             columns=[column["name"] for column in result["columns"]],
             rows=result["rows"],
             truncated=result["truncated"],
         )
+
+    def _file(self, row: DatasetRow) -> str:
+        file = self.path_of(row.dataset.fingerprint)
+        if not file.exists():
+            raise DataError(
+                "dataset_gone",
+                f"The stored copy of the dataset '{row.dataset.name}' was removed.",
+                hint=f"Add it again, under the same name, from '{row.source}'.",
+            )
+        return str(file)
 
 
 def dataset_info(row: DatasetRow) -> DatasetInfo:
@@ -169,6 +187,14 @@ def dataset_info(row: DatasetRow) -> DatasetInfo:
         warnings=list(row.options.get("warnings", [])),
         suspects=dict(row.options.get("suspects", {})),
     )
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    """A name for each; files that differ in their endings only keep these in theirs."""
+    short = [_name(file) for file in files]
+    count = Counter(name.lower() for name in short)
+    full = [re.sub(r"\W+", "_", file.name).strip("_") for file in files]
+    return [s if count[s.lower()] == 1 else f for s, f in zip(short, full, strict=True)]
 
 
 def _name(file: Path) -> str:

@@ -21,6 +21,7 @@ from executor.statistics_client import CachedStatistics
 from executor.store import Store
 from executor.versions import library_versions, versions_key
 from executor.workers import WorkerPool
+from planner.errors import StratumError
 from planner.graph import Graph
 from planner.registry import Registry
 from tools.batches import Request
@@ -29,7 +30,9 @@ from tools.explaining import explanation
 from tools.jobs import Job
 from tools.leaderboards import leaderboard, stored_job
 from tools.operators import operator_info
+from tools.options import ALL_ON, EngineOptions
 from tools.planning import Backing, Planner
+from tools.recording import Recorder
 from tools.requests import EvaluatePipelines, SearchPipelines
 from tools.responses import Explanation, JobInfo, Leaderboard, OperatorInfo, ServerStatus
 from tools.searching import candidates
@@ -47,6 +50,8 @@ class Engine:
         home: Where catalog, datasets and blocks live.
         workspace: The only folder whose files agents may name.
         cores, memory: Budget; by default what the machine (or its control group) allows.
+        table: The module whose ``TABLE`` names the functions of workers; tests have their own.
+        options: What is switched off, for measurements.
     """
 
     def __init__(
@@ -56,6 +61,8 @@ class Engine:
         *,
         cores: int | None = None,
         memory: int | None = None,
+        table: str = "executor.work",
+        options: EngineOptions = ALL_ON,
     ) -> None:
         budget = default_budget()
         self.home = home
@@ -64,19 +71,20 @@ class Engine:
         self.memory = memory or budget.memory
         self.catalog = Catalog(home.catalog, str(self.workspace))
         self.store = Store(home.blocks, STORE_BYTES)
-        self.pool = WorkerPool(home.logs)
+        self.pool = WorkerPool(home.logs, table=table)
         self.scheduler = Scheduler(
             self.pool,
             Ledger(self.cores, self.memory),
             self.store,
-            lambda: self.datasets.paths(),
+            self._dataset_file,
             home.blocks,
         )
         self.datasets = Datasets(home, self.workspace, self.catalog, self.scheduler)
-        self._statistics = CachedStatistics(
-            self.scheduler, self.catalog, lambda: self.datasets.paths()
+        self._statistics = CachedStatistics(self.scheduler, self.catalog, self._dataset_file)
+        self._recorder = Recorder(self.catalog, self.store)
+        self._planner = Planner(
+            self.catalog, self.store, self.scheduler, self._recorder, self._backing, options
         )
-        self._planner = Planner(self.catalog, self.store, self.scheduler, self._backing)
         self._registry: Registry | None = None
         self._registry_lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
@@ -87,7 +95,7 @@ class Engine:
     def start(self) -> None:
         """Starts threads and processes; returns at once."""
         self.catalog.interrupt_unfinished()
-        self.store.scan()
+        self._recorder.start()
         self.scheduler.start()
         self._planner.start()
         threading.Thread(target=self._warm, name="registry", daemon=True).start()
@@ -96,6 +104,9 @@ class Engine:
         """Ends all jobs and all processes; what was computed is kept."""
         self._planner.close()
         self.scheduler.close()
+        # What they were waiting for has failed by now.
+        self._planner.join()
+        self._recorder.close()
         self.catalog.close()
 
     def __enter__(self) -> "Engine":
@@ -108,6 +119,8 @@ class Engine:
     def _warm(self) -> None:
         try:
             self.registry()
+        except StratumError as error:
+            _LOG.warning("the operator registry could not be made: %s", error)
         except Exception:
             _LOG.exception("the operator registry could not be made")
 
@@ -131,6 +144,9 @@ class Engine:
         temporary.write_text(json.dumps(data))
         temporary.replace(file)
         return Registry.from_json(data)
+
+    def _dataset_file(self, fingerprint: str) -> Path:
+        return self.datasets.path_of(fingerprint)
 
     def _backing(self) -> Backing:
         return Backing(self.registry(), self.datasets.known(), self._statistics)

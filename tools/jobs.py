@@ -62,10 +62,10 @@ class Job:
             self.state = "running"
             self._notify()
 
-    def record(self, position: int, outcome: Outcome) -> Evaluation:
-        """Takes in an outcome, and gives back the evaluation it makes."""
+    def evaluation(self, position: int, outcome: Outcome) -> Evaluation:
+        """The evaluation that an outcome makes; nothing changes."""
         entry = self.entries[position]
-        evaluation = Evaluation(
+        return Evaluation(
             name=entry.name,
             id=entry.id,
             status=outcome.status,
@@ -77,8 +77,12 @@ class Job:
             cv=entry.cv,
             features=entry.features,
         )
+
+    def record(self, position: int, outcome: Outcome) -> Evaluation:
+        """Takes in an outcome, and gives back the evaluation it makes."""
+        evaluation = self.evaluation(position, outcome)
         with self._changed:
-            entry.evaluation = evaluation
+            self.entries[position].evaluation = evaluation
             self._notify()
         return evaluation
 
@@ -87,6 +91,7 @@ class Job:
             if self._ended is None:
                 self.state = state
                 self._ended = time.monotonic()
+                self._cancel = None  # it keeps the whole graph alive
                 self._notify()
 
     def _notify(self) -> None:

@@ -23,8 +23,8 @@ def leaderboard(
         metric = _latest_metric(catalog, dataset)
         if metric is None:
             return Leaderboard(rows=[], total=0, note="Nothing has been evaluated yet.")
-    page = catalog.leaderboard(metric, dataset=dataset, limit=limit, cursor=cursor)
-    start = int(cursor.split(":")[0]) if cursor and cursor.split(":")[0].isdigit() else 0
+    start, inner = _parse_cursor(cursor)
+    page = catalog.leaderboard(metric, dataset=dataset, limit=limit, cursor=inner)
     note = ""
     if len(page.groups) > 1:
         note = (
@@ -32,7 +32,17 @@ def leaderboard(
             "comparable only within equal dataset, target and cv."
         )
     rows = [_row(row, metric, start + rank) for rank, row in enumerate(page.rows, 1)]
-    return Leaderboard(rows=rows, total=page.total, next_cursor=page.cursor, note=note)
+    following = None if page.cursor is None else f"{start + len(rows)}/{page.cursor}"
+    return Leaderboard(rows=rows, total=page.total, next_cursor=following, note=note)
+
+
+def _parse_cursor(cursor: str | None) -> tuple[int, str | None]:
+    """Rows on the pages before, and the catalog's own cursor."""
+    if cursor is None:
+        return 0, None
+    start, _, inner = cursor.partition("/")
+    # What is no cursor of ours is none of the catalog's either, and it says so best.
+    return (int(start), inner) if start.isdecimal() and len(start) < 10 else (0, cursor)
 
 
 def _latest_metric(catalog: Catalog, dataset: str | None) -> str | None:
@@ -63,10 +73,11 @@ def stored_job(catalog: Catalog, id: str, limit: int | None, cursor: int) -> Job
     """A job as the catalog knows it; SpecError `unknown_job`."""
     job = catalog.get_job(id)
     rows = catalog.evaluations(id)
-    ok = [row for row in rows if row.status == "ok" and row.score is not None]
+    scored = [row.status == "ok" and row.score is not None for row in rows]
+    ok = [row for row, is_scored in zip(rows, scored, strict=True) if is_scored]
     better = not ok or ok[0].direction == "maximize"
     ok.sort(key=lambda row: row.score or 0.0, reverse=better)
-    ranked = [*ok, *(row for row in rows if row not in ok)]
+    ranked = [*ok, *(row for row, is_scored in zip(rows, scored, strict=True) if not is_scored)]
     stop = len(ranked) if limit is None else cursor + limit
     ended = job.finished or job.started or job.created
     return JobInfo(
@@ -85,6 +96,7 @@ def stored_job(catalog: Catalog, id: str, limit: int | None, cursor: int) -> Job
 
 
 def stored_evaluation(row: EvaluationRow) -> Evaluation:
+    shown = row.settings if isinstance(row.settings, dict) else {}
     return Evaluation(
         name=row.name,
         id=row.id,
@@ -99,4 +111,6 @@ def stored_evaluation(row: EvaluationRow) -> Evaluation:
         reused_seconds=round(row.reused_seconds, 6),
         warnings=[str(warning) for warning in row.warnings],
         error=None if row.error is None else ErrorInfo(**row.error),
+        cv=shown.get("cv", ""),
+        features=shown.get("features"),
     )

@@ -6,14 +6,14 @@ a job of its own, with the tasks that its pipelines need.
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from executor.catalog import Catalog
-from executor.catalog_rows import EvaluationRow, FailureRow, ScoreRow
-from executor.jobs import JobRun
+from executor.catalog_rows import ScoreRow
+from executor.jobs import Limits
 from executor.results import Outcome
 from executor.run import Scheduler
 from executor.store import Store
@@ -28,16 +28,13 @@ from planner.registry import Registry
 from planner.schema import Dataset, Statistics
 from tools.batches import Request, prepare
 from tools.budgets import limits_of
+from tools.execution import Execution, joined, part, tables
 from tools.explaining import plan_info
 from tools.jobs import Job
+from tools.options import ALL_ON, EngineOptions
+from tools.recording import Recorder
 
 _LOG = logging.getLogger(__name__)
-
-# Failures that would not happen again the same way, and so are not remembered.
-_TRANSIENT = {
-    "timeout", "out_of_memory", "cancelled", "skipped", "worker_crashed", "internal_error",
-    "disk_full", "engine_closed", "block_unreadable", "workers_unavailable",
-}  # fmt: skip
 
 
 @dataclass
@@ -49,17 +46,37 @@ class Backing:
     statistics: Statistics
 
 
+@dataclass
+class _Asked:
+    request: Request
+    future: "Future[Job]"
+
+
+@dataclass
+class _Again:
+    execution: Execution
+    held: dict[int, Outcome]
+
+
 class Planner:
     """Owns the planning thread. `backing` may wait for the registry to be made."""
 
     def __init__(
-        self, catalog: Catalog, store: Store, scheduler: Scheduler, backing: Callable[[], Backing]
+        self,
+        catalog: Catalog,
+        store: Store,
+        scheduler: Scheduler,
+        recorder: Recorder,
+        backing: Callable[[], Backing],
+        options: EngineOptions = ALL_ON,
     ) -> None:
+        self._options = options
         self._catalog = catalog
         self._store = store
         self._scheduler = scheduler
+        self._recorder = recorder
         self._backing = backing
-        self._accumulator: Accumulator[tuple[Request, Future[Job]]] = Accumulator(
+        self._accumulator: Accumulator[_Asked | _Again] = Accumulator(
             lambda: scheduler.load["running"] > 0
         )
         self._thread = threading.Thread(target=self._loop, name="planner", daemon=True)
@@ -68,52 +85,84 @@ class Planner:
         self._thread.start()
 
     def close(self) -> None:
+        """Takes nothing more; `join` waits until what was taken is answered."""
         self._accumulator.close()
+
+    def join(self, timeout: float = 10.0) -> None:
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
 
     def submit(self, request: Request) -> Job:
         """Plans and starts a request, together with what arrives meanwhile; waits for that."""
-        future: Future[Job] = Future()
-        if not self._accumulator.put((request, future)):
+        asked = _Asked(request, Future())
+        if not self._accumulator.put(asked):
             raise ServerError("engine_closed", "The engine is shutting down.")
-        return future.result()
+        return asked.future.result()
 
     def _loop(self) -> None:
         while batch := self._accumulator.take():
+            asked = [item for item in batch if isinstance(item, _Asked)]
             try:
-                self._plan(batch)
+                for item in batch:
+                    if isinstance(item, _Again):
+                        self._plan_again(item)
+                if self._options.sharing:
+                    self._plan(asked, Graph(versions_key()))
+                else:
+                    for one in asked:
+                        # Other keys: neither this process nor the home knows any of its results.
+                        self._plan([one], Graph(f"{versions_key()}/{one.request.job.id}"))
             except Exception as error:
-                _LOG.exception("planning failed")
-                failure = error if isinstance(error, StratumError) else _internal(error)
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(failure)
+                # This thread serves all requests: it may not end, and nobody may wait in vain.
+                for one in asked:
+                    if not one.future.done():
+                        one.future.set_exception(_reportable(error))
 
-    def _plan(self, batch: list[tuple[Request, "Future[Job]"]]) -> None:
-        backing: Backing = self._backing()
-        graph = Graph(versions_key())
-        ready: list[tuple[Request, Future[Job]]] = []
-        for request, future in batch:
+    def _plan(self, batch: list[_Asked], graph: Graph) -> None:
+        ready = []
+        for asked in batch:
             try:
-                self.build(request, graph, backing)
-            except StratumError as error:
-                future.set_exception(error)
+                # Asked for each time, and cheap: a dataset may have been added meanwhile.
+                backing = self._backing()
+                self.build(asked.request, graph, backing)
+            except Exception as error:
+                asked.future.set_exception(_reportable(error))
             else:
-                ready.append((request, future))
+                ready.append(asked)
+        if ready:
+            self._launch(ready, graph, backing)
+
+    def _launch(self, ready: list[_Asked], graph: Graph, backing: Backing) -> None:
+        """Compiles built requests together, and starts each."""
         offsets: list[int] = []
         merged: dict[int, Built] = {}
         total = 0
-        for request, _ in ready:
+        for asked in ready:
             offsets.append(total)
-            for position, built in request.built.items():
+            for position, built in asked.request.built.items():
                 merged[total + position] = built
-            total += len(request.job.entries)
-        known, compiled = self.compile(graph, merged, backing)
-        for (request, future), offset in zip(ready, offsets, strict=True):
-            self._start(request, offset, compiled, known)
-            future.set_result(request.job)
+            total += len(asked.request.job.entries)
+        try:
+            known, compiled = self.compile(graph, merged, backing)
+        except Exception as error:
+            if len(ready) == 1:
+                ready[0].future.set_exception(_reportable(error))
+                return
+            _LOG.exception("requests could not be planned together")
+            for asked in ready:
+                self._launch([asked], graph, backing)
+            return
+        for asked, offset in zip(ready, offsets, strict=True):
+            try:
+                self._start(asked.request, graph, offset, compiled, known)
+            except Exception as error:
+                asked.future.set_exception(_reportable(error))
+            else:
+                asked.future.set_result(asked.request.job)
 
     def build(self, request: Request, graph: Graph, backing: Backing) -> None:
         """Entries, graphs and errors of a request (see `tools.batches.prepare`)."""
+        limits_of(request.evaluate.budget)  # a bad budget is an answer, and no job
         env = Environment(
             graph, backing.registry, backing.datasets, backing.statistics, request.evaluate
         )
@@ -138,7 +187,8 @@ class Planner:
             known=known.keys(),
             rows=rows,
             available=lambda value: self._store.has(value.name),
-            cores=2,
+            cores=self._scheduler.cores,
+            rules=self._options.rules,
         )
         return known, compiled
 
@@ -152,145 +202,97 @@ class Planner:
     # -- starting jobs ------------------------------------------------------------------------
 
     def _start(
-        self, request: Request, offset: int, compiled: Compiled, known: Mapping[str, ScoreRow]
+        self,
+        request: Request,
+        graph: Graph,
+        offset: int,
+        compiled: Compiled,
+        known: Mapping[str, ScoreRow],
     ) -> None:
-        job, settings = request.job, request.evaluate.model_dump(mode="json")
-        # Checked before anything is recorded, so that a bad budget is an answer, not a job.
-        limits = limits_of(request.evaluate.budget)
-        recorder = _Recorder(self._catalog, job, settings, known)
+        job, limits = request.job, limits_of(request.evaluate.budget)
+        execution = self._execution(request, graph, limits)
+        count = len(job.entries)
         ended = {p: Outcome(p, "failed", error=e) for p, e in request.errors.items()}
-        ended.update(self._known_failures(request))
-        plan = _part(compiled.plan, offset, len(job.entries), ended)
-        run = JobRun(
-            job.id,
-            plan,
-            limits=limits,
-            session=job.session,
-            on_outcome=recorder.outcome,
-            on_finish=recorder.finish,
-            known={key: list(row.folds) for key, row in known.items()},
-            stored_seconds={key: row.seconds for key, row in known.items()},
+        ended.update(self._known_failures(part(compiled.plan, offset, count, ended)))
+        plan = part(compiled.plan, offset, count, ended)
+        settings = request.evaluate.model_dump(mode="json")
+        self._catalog.create_job(job.id, job.kind, job.session, {"evaluate": settings}, count)
+        try:
+            self._catalog.set_job_state(job.id, "running")
+            seconds = sum(task.seconds for task in plan.tasks)
+            job.run(plan_info(compiled, len(plan.tasks), seconds), execution.cancel)
+            for outcome in ended.values():
+                execution.report(outcome)
+            execution.run(plan, known)
+        except Exception:
+            execution.end("failed")
+            raise
+
+    def _execution(self, request: Request, graph: Graph, limits: Limits) -> Execution:
+        return Execution(
+            request,
+            graph,
+            limits,
+            self._scheduler,
+            self._recorder,
+            lambda execution, held: self._accumulator.put(_Again(execution, held)),
         )
 
-        def cancel() -> None:
-            recorder.state = "cancelled"
-            error = ExecutionError("cancelled", "The job was cancelled.")
-            self._scheduler.cancel(run, error)
-
-        self._catalog.create_job(
-            job.id, job.kind, job.session, {"evaluate": settings}, len(job.entries)
-        )
-        self._catalog.set_job_state(job.id, "running")
-        seconds = sum(task.seconds for task in plan.tasks)
-        job.run(plan_info(compiled, len(plan.tasks), seconds), cancel)
-        for outcome in ended.values():
-            recorder.outcome(outcome)
-        self._scheduler.submit(run)
-
-    def _known_failures(self, request: Request) -> dict[int, Outcome]:
-        """Pipelines that failed before in a way that is sure to repeat."""
-        first = {
-            position: request.job.entries[position].keys[request.job.entries[position].primary][0]
-            for position in request.built
-        }
-        rows = self._catalog.get_failures(first.values())
+    def _known_failures(self, plan: Plan) -> dict[int, Outcome]:
+        """Pipelines with a node that failed before in a way that is sure to repeat."""
+        rows = self._catalog.get_failures({key for p in plan.pipelines for key in p.places})
         found: dict[int, Outcome] = {}
-        for position, key in first.items():
-            if key in rows:
+        for pipeline in plan.pipelines if rows else ():
+            key = next((key for key in pipeline.places if key in rows), None)
+            if key is not None:
                 row = rows[key]
-                place = request.built[position].places.get(row.node, "")
-                error = ExecutionError(row.code, row.message, path=place, hint=row.hint)
-                found[position] = Outcome(
-                    position, "failed", reused_seconds=row.seconds, error=error
+                error = ExecutionError(
+                    row.code, row.message, path=pipeline.places[key], hint=row.hint
+                )
+                found[pipeline.index] = Outcome(
+                    pipeline.index, "failed", reused_seconds=row.seconds, error=error
                 )
         return found
 
+    # -- planning again -----------------------------------------------------------------------
 
-class _Recorder:
-    """Writes outcomes to the catalog and to the job, as they come."""
-
-    def __init__(
-        self, catalog: Catalog, job: Job, settings: Any, known: Mapping[str, ScoreRow]
-    ) -> None:
-        self.state: Any = "completed"
-        self._catalog = catalog
-        self._job = job
-        self._settings = settings
-        self._known = known
-
-    def outcome(self, outcome: Outcome) -> None:
-        entry = self._job.entries[outcome.position]
-        if outcome.status == "cancelled":  # also when the server shuts down
-            self.state = "cancelled"
-        self._remember(outcome)
-        evaluation = self._job.record(outcome.position, outcome)
-        self._catalog.put_evaluation(
-            EvaluationRow(
-                id=entry.id,
-                job=self._job.id,
-                position=outcome.position,
-                name=entry.name,
-                spec=entry.spec,
-                status=outcome.status,
-                dataset=entry.dataset,
-                target=entry.target,
-                metric=entry.primary,
-                direction="maximize" if entry.greater_is_better else "minimize",
-                metrics={n: m.model_dump() for n, m in evaluation.metrics.items()},
-                seconds=outcome.seconds,
-                reused_seconds=outcome.reused_seconds,
-                warnings=tuple(evaluation.warnings),
-                error=None if outcome.error is None else outcome.error.to_dict(),
-                settings=self._settings,
-                comparable=entry.comparable,
-            )
-        )
-
-    def _remember(self, outcome: Outcome) -> None:
-        entry = self._job.entries[outcome.position]
-        if outcome.status == "ok":
-            rows = []
-            for name, result in outcome.metrics.items():
-                keys = entry.keys[name]
-                if len(keys) == 1 and keys[0] not in self._known:
-                    rows.append(
-                        ScoreRow(keys[0], result.folds, outcome.seconds, outcome.warnings)
-                    )
-            self._catalog.put_scores(rows)
-        elif outcome.status == "failed" and entry.keys and outcome.error is not None:
-            error = outcome.error
-            if error.code not in _TRANSIENT:
-                key = entry.keys[entry.primary][0]
-                row = FailureRow(key, error.code, error.message, error.hint, "", outcome.seconds)
-                self._catalog.put_failures([row])
-
-    def finish(self) -> None:
-        self._catalog.set_job_state(self._job.id, self.state)
-        self._job.finish(self.state)
+    def _plan_again(self, item: _Again) -> None:
+        """Plans held back pipelines again (see `tools.execution`)."""
+        execution, open_ = item.execution, dict(item.held)
+        try:
+            backing = self._backing()
+            built = execution.request.built
+            plans: list[Plan] = []
+            known: dict[str, ScoreRow] = {}
+            lost = {p: built[p] for p, o in open_.items() if _unreadable(o)}
+            # What failed by a table is planned alone, so that the table has no other columns.
+            alone = [{p: built[p]} for p, outcome in open_.items() if not _unreadable(outcome)]
+            for group in (lost, *alone):
+                scores, compiled = self.compile(execution.graph, group, backing)
+                known.update(scores)
+                same = [p for p in group if open_[p].node in tables(compiled.plan)]
+                for position in same:
+                    execution.report(open_.pop(position))
+                plans.append(part(compiled.plan, 0, len(execution.request.job.entries), same))
+            execution.run(joined(plans), known)
+        except Exception as error:
+            _reportable(error)
+            for outcome in open_.values():
+                execution.report(outcome)
+            closing = isinstance(error, ServerError) and error.code == "engine_closed"
+            execution.end("interrupted" if closing else "completed")
 
 
-def _part(plan: Plan, offset: int, count: int, ended: Collection[int]) -> Plan:
-    """The part of a merged plan that answers one request, with positions of its own; without
-    the pipelines in `ended` and what only they would need."""
-    mine = range(offset, offset + count)
-    tasks = []
-    for task in plan.tasks:
-        wanted = tuple(p - offset for p in task.pipelines if p in mine)
-        wanted = tuple(p for p in wanted if p not in ended)
-        if wanted:
-            tasks.append(replace(task, pipelines=wanted))
-    pipelines = tuple(
-        replace(p, index=p.index - offset)
-        for p in plan.pipelines
-        if p.index in mine and p.index - offset not in ended
-    )
-    return Plan(tuple(tasks), pipelines)
+def _unreadable(outcome: Outcome) -> bool:
+    return outcome.error is not None and outcome.error.code == "block_unreadable"
 
 
-def _internal(error: Exception) -> ServerError:
+def _reportable(error: Exception) -> StratumError:
+    if isinstance(error, StratumError):
+        return error
+    _LOG.error("planning failed", exc_info=error)
     return ServerError(
         "internal_error",
         f"Planning failed unexpectedly: {type(error).__name__}.",
         hint="The server log has the details; please report it.",
     )
-

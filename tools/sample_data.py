@@ -47,8 +47,10 @@ def uk_housing(rows: int, seed: int = 0) -> "pd.DataFrame":
     county_level[0] = 0.85
     town_level = places.normal(0, 0.18, TOWNS)
     weights = 1 / (places.permutation(TOWNS) + 8.0) ** 0.9
-    weights[district_county[town_district] == 0] *= 3
-    town = rng.choice(TOWNS, rows, p=weights / weights.sum())
+    capital = district_county[town_district] == 0
+    weights[capital] *= 0.12 / weights[capital].sum()
+    weights[~capital] *= 0.88 / weights[~capital].sum()
+    town = rng.choice(TOWNS, rows, p=weights)
     district = town_district[town]
     county = district_county[district]
 

@@ -6,15 +6,18 @@ libraries do on the same rows. Inputs and outputs are described at each op in `p
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from executor.backends.base import Context
 from executor.backends.duckdb import to_frame
 from executor.construct import construct
-from executor.features import concatenate, take
+from executor.features import concatenate, same_categories, take
 from executor.folds import split
+from executor.introspect_tables import TEXT
 from executor.models import FittedModel, fit_model, inverse, predict
 from executor.scoring import score
 from planner.errors import DataError
@@ -83,7 +86,15 @@ def _fit_target(op: FitTarget, inputs: Sequence[Any], context: Context) -> Any:
     column = np.asarray(target, dtype=np.float64)[train].reshape(-1, 1)
     transformer = construct(op.transformer)
     fitted = transformer.fit(column)
-    return fitted.transform(column).reshape(-1), fitted
+    transformed = np.asarray(fitted.transform(column))
+    if transformed.size != len(train) or not hasattr(fitted, "inverse_transform"):
+        raise DataError(
+            "unknown_transform",
+            f"'{op.transformer.name}' does not map the target to one column and back.",
+            hint="Use a transformer with an inverse, such as StandardScaler(), "
+            "PowerTransformer() or QuantileTransformer().",
+        )
+    return transformed.reshape(-1), fitted
 
 
 def _columns(op: Columns, inputs: Sequence[Any], context: Context) -> Any:
@@ -92,22 +103,22 @@ def _columns(op: Columns, inputs: Sequence[Any], context: Context) -> Any:
 
 
 def _apply(op: Apply, inputs: Sequence[Any], context: Context) -> Any:
-    return construct(op.transformer).fit_transform(inputs[0])
+    block = _as_text(op.transformer, _handed(inputs[0]))
+    return construct(op.transformer).fit_transform(block)
 
 
 def _encode(op: Encode, inputs: Sequence[Any], context: Context) -> Any:
     folds: Split = inputs[1]
     train, valid = sides(inputs[0], folds, context)
+    train, valid = (_as_text(op.transformer, block) for block in (train, valid))
     transformer = construct(op.transformer)
-    if op.supervised:
-        y = training_target(inputs[2], folds, context)
-        fitted = transformer.fit_transform(train, y)
-        _warn_of_classes(op, transformer)
-    elif hasattr(transformer, "fit_transform"):
-        fitted = transformer.fit_transform(train)
+    target = (training_target(inputs[2], folds, context),) if op.supervised else ()
+    if hasattr(transformer, "fit_transform"):
+        fitted = transformer.fit_transform(train, *target)
     else:
-        fitted = transformer.fit(train).transform(train)
-    return fitted, transformer.transform(valid)
+        fitted = transformer.fit(train, *target).transform(train)
+    _warn_of_classes(op, transformer)
+    return same_categories(fitted, transformer.transform(valid))
 
 
 def _warn_of_classes(op: Encode, transformer: Any) -> None:
@@ -128,7 +139,7 @@ def _concat(op: Concat, inputs: Sequence[Any], context: Context) -> Any:
     # The density rule of ColumnTransformer is decided on the training rows.
     train, sparse = concatenate([pair[0] for pair in pairs], op.sparse_threshold)
     valid, _ = concatenate([pair[1] for pair in pairs], op.sparse_threshold, sparse)
-    return train, valid
+    return same_categories(train, valid)
 
 
 def _fit(op: Fit, inputs: Sequence[Any], context: Context) -> Any:
@@ -167,8 +178,7 @@ def _score(op: Score, inputs: Sequence[Any], context: Context) -> Any:
 def _ridge_folds(op: RidgeFolds, inputs: Sequence[Any], context: Context) -> Any:
     """Fold by fold and alpha by alpha, as a script would: the reference of the kernel."""
     return [
-        ridge_reference(op, inputs, Context(fold, context.threads))
-        for fold in range(len(inputs[1]))
+        ridge_reference(op, inputs, replace(context, fold=fold)) for fold in range(len(inputs[1]))
     ]
 
 
@@ -206,15 +216,27 @@ def ridge_reference(
 def sides(block: Any, folds: Split, context: Context) -> tuple[Any, Any]:
     """Training and validation features of the current fold, of a whole or per-fold block."""
     if isinstance(block, tuple):
-        return block
+        return _handed(block[0]), _handed(block[1])
     train, valid = folds[context.position]
-    return take(block, train), take(block, valid)
+    return same_categories(take(block, train), take(block, valid))
+
+
+def _handed(block: Any) -> Any:
+    """`block` for a library to keep: columns put into a frame do not show in the original."""
+    return block.copy(deep=False) if isinstance(block, pd.DataFrame | pd.Series) else block
+
+
+def _as_text(call: Call, block: Any) -> Any:
+    """For a text vectoriser, one column of a table (behind an imputer, say) as 1-D text."""
+    if call.name not in TEXT or getattr(block, "ndim", 1) != 2 or block.shape[1] != 1:
+        return block
+    return block.iloc[:, 0] if isinstance(block, pd.DataFrame) else np.asarray(block)[:, 0]
 
 
 def training_target(target: Any, folds: Split, context: Context) -> Any:
     """The target on the training rows, as the models are fitted on it."""
     if isinstance(target, tuple):
-        return target[0]
+        return target[0].copy()
     return np.asarray(target)[folds[context.position][0]]
 
 

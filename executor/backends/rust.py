@@ -5,13 +5,14 @@ the kernel declines a fold (an ill-conditioned design, fewer rows than features)
 runs that fold.
 """
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-import rust_exec
 from executor.backends.base import Context
 from executor.backends.python import ridge_reference, sides, training_target
 from executor.models import inverse
@@ -19,14 +20,21 @@ from planner.errors import ExecutionError
 from planner.graph import Op
 from planner.ops import RidgeFolds, RidgePath
 
+try:
+    import rust_exec
+
+    HAS_KERNELS = True
+except ImportError:  # a platform without a built extension: the Python backend serves all
+    HAS_KERNELS = False
+
 
 class RustBackend:
-    """Runs the kernel groups."""
+    """Runs the kernel groups, where the extension could be loaded."""
 
     name = "rust"
 
     def supports(self, op: Op) -> bool:
-        return isinstance(op, RidgeFolds | RidgePath)
+        return HAS_KERNELS and isinstance(op, RidgeFolds | RidgePath)
 
     def run(self, op: Op, inputs: Sequence[Any], context: Context) -> Any:
         if isinstance(op, RidgeFolds):
@@ -38,44 +46,63 @@ class RustBackend:
 def _ridge_folds(op: RidgeFolds, inputs: Sequence[Any], context: Context) -> list[np.ndarray]:
     """Predictions per fold, (n_valid, alphas), on the scale of the target as given."""
     features, folds, target = inputs
-    result = rust_exec.ridge_folds(
-        _matrix(features),
-        np.asarray(target, dtype=np.float64),
-        [train for train, _ in folds],
-        [valid for _, valid in folds],
-        np.asarray(op.alphas, dtype=np.float64),
-        impute=op.impute,
-        scale=op.scale,
-        fit_intercept=op.fit_intercept,
-        threads=context.threads,
-    )
-    predictions = []
-    for fold, declined in enumerate(result.declined):
-        if declined is None:
-            values = _finite(inverse(op.function, result.predictions[fold]))
-        else:
-            values = ridge_reference(op, inputs, Context(fold, context.threads))
-        predictions.append(values)
-    return predictions
+
+    def kernel() -> tuple[list[np.ndarray], list[str | None]]:
+        result = rust_exec.ridge_folds(
+            _matrix(features),
+            np.asarray(target, dtype=np.float64),
+            [train for train, _ in folds],
+            [valid for _, valid in folds],
+            np.asarray(op.alphas, dtype=np.float64),
+            impute=op.impute,
+            scale=op.scale,
+            fit_intercept=op.fit_intercept,
+            threads=context.threads,
+        )
+        return result.predictions, result.declined
+
+    found, declined = _asked(kernel, len(folds))
+    return [
+        _finite(inverse(op.function, found[fold]))
+        if declined[fold] is None
+        else ridge_reference(op, inputs, replace(context, fold=fold))
+        for fold in range(len(folds))
+    ]
 
 
 def _ridge_path(op: RidgePath, inputs: Sequence[Any], context: Context) -> np.ndarray:
     """Predictions of one fold, (n_valid, alphas)."""
     features, folds, target = inputs
     train, valid = sides(features, folds, context)
-    if not _dense_numeric(train):
+    if not (_dense_numeric(train) and _dense_numeric(valid)):
         return ridge_reference(op, inputs, context)
-    result = rust_exec.ridge_path(
-        _matrix(train),
-        np.asarray(training_target(target, folds, context), dtype=np.float64),
-        _matrix(valid),
-        np.asarray(op.alphas, dtype=np.float64),
-        fit_intercept=op.fit_intercept,
-        threads=context.threads,
-    )
-    if result.declined is not None:
+
+    def kernel() -> tuple[list[np.ndarray], list[str | None]]:
+        result = rust_exec.ridge_path(
+            _matrix(train),
+            np.asarray(training_target(target, folds, context), dtype=np.float64),
+            _matrix(valid),
+            np.asarray(op.alphas, dtype=np.float64),
+            fit_intercept=op.fit_intercept,
+            threads=context.threads,
+        )
+        return [result.predictions], [result.declined]
+
+    (found,), (declined,) = _asked(kernel, 1)
+    if declined is not None:
         return ridge_reference(op, inputs, context)
-    return _finite(inverse(op.function, result.predictions))
+    return _finite(inverse(op.function, found))
+
+
+def _asked(
+    kernel: Callable[[], tuple[list[np.ndarray], list[str | None]]], folds: int
+) -> tuple[list[np.ndarray], list[str | None]]:
+    """What the kernel answers; all folds declined if it fails, for then the library may not."""
+    try:
+        return kernel()
+    except (rust_exec.KernelInputError, rust_exec.KernelInternalError) as error:
+        warnings.warn(f"The Ridge kernel failed ({error.code}).", RuntimeWarning, stacklevel=2)
+        return [np.empty(0)] * folds, [error.code] * folds
 
 
 def _dense_numeric(block: Any) -> bool:

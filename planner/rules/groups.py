@@ -23,16 +23,17 @@ from planner.ops import (
     RidgePath,
 )
 
-# Parameters that do not change what the closed-form solution is. `solver` is checked apart.
+# Parameters that do not change what the closed-form solution is. `solver` is checked apart:
+# folds that the kernel declines are solved by the library's own choice, which is cholesky.
 _NEUTRAL = {"alpha", "fit_intercept", "copy_X", "random_state", "max_iter", "tol", "solver"}
-_DIRECT = {"auto", "svd", "cholesky"}
+_DIRECT = {"auto", "cholesky"}
 _NUMERIC = {"integer", "float", "boolean"}
 
 
 def group_ridge(graph: Graph, outputs: Sequence[Node]) -> dict[str, Node]:
     """Replacements (node key -> node) of Ridge predictions by members of shared groups."""
     families: defaultdict[tuple[object, ...], list[tuple[float, Node]]] = defaultdict(list)
-    for node in walk(outputs):
+    for node in walk(outputs, tables=False):
         if not isinstance(node.op, Predict) or node.op.methods[:1] != ("predict",):
             continue
         fit = node.inputs[0]
@@ -105,8 +106,9 @@ def _raw_columns(features: Node) -> tuple[Node, bool, bool] | None:
             node = node.inputs[1]
         elif isinstance(node.op, Columns) and not node.op.single:
             table = schema(node.inputs[0])
-            if all(table[name].kind in _NUMERIC for name in node.op.names):
-                return node, impute, scale
-            return None
+            columns = [table[name] for name in node.op.names]
+            # scikit-learn solves in single precision what is given in it.
+            plain = all(c.kind in _NUMERIC and c.sql_type.upper() != "FLOAT" for c in columns)
+            return (node, impute, scale) if plain else None
         else:
             return None

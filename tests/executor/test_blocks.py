@@ -95,6 +95,21 @@ def test_loading_maps_and_does_not_copy(tmp_path: Path) -> None:
     assert not one[1].to_numpy().flags.writeable
 
 
+def test_writing_into_a_loaded_value_changes_neither_the_file_nor_another_load(
+    tmp_path: Path,
+) -> None:
+    array, sparse = np.arange(1000.0), scipy.sparse.random(50, 40, 0.3, format="csr")
+    blocks.save((array, sparse), tmp_path, "ab")
+    file = block_file.block_path(tmp_path, "ab")
+    before = file.read_bytes()
+    one, two = blocks.load(tmp_path, "ab"), blocks.load(tmp_path, "ab")
+    one[0][:] = -1.0
+    one[1].data *= 2.0
+    np.testing.assert_array_equal(two[0], array)
+    np.testing.assert_array_equal(two[1].data, sparse.data)
+    assert file.read_bytes() == before
+
+
 @examples
 @given(
     array=hnp.arrays(object, hnp.array_shapes(min_dims=0, max_dims=2, min_side=0), elements=scalars)

@@ -280,3 +280,21 @@ def test_rows_are_values(catalog: Catalog) -> None:
     assert found == row
     assert replace(found, name="other").name == "other"
     assert json.loads(json.dumps(dict(found.metrics))) == row.metrics
+
+
+def test_writes_inside_of_another_are_one_transaction(catalog: Catalog) -> None:
+    class Undone(Exception):
+        pass
+
+    def put(key: str, error: type[Exception] | None = None) -> None:
+        with catalog.write():
+            catalog.put_scores([ScoreRow(key, (1.0,))])
+            catalog.put_memo(key, 1)
+            if error is not None:
+                raise error
+
+    put("kept")
+    with pytest.raises(Undone):
+        put("lost", Undone)
+    assert list(catalog.get_scores(["kept", "lost"])) == ["kept"]
+    assert list(catalog.get_memos(["kept", "lost"])) == ["kept"]

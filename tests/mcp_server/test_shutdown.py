@@ -134,16 +134,11 @@ def test_prints_of_anything_miss_the_wire(workspace: Path, home: Path) -> None:
 def test_http_serves_this_machine_only_and_ends_on_a_signal(
     workspace: Path, home: Path, marker: str
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    wire = Wire(workspace, home, marker, "--transport", "http", "--port", str(port))
+    wire = Wire(workspace, home, marker, "--transport", "http", "--port", "0")
     try:
         assert wire.process.stderr is not None
-        line = wire.process.stderr.readline().decode()
-        url = line.split()[-1]
-        assert url == f"http://127.0.0.1:{port}/mcp"
-        _await_port(port)
+        url = wire.process.stderr.readline().decode().split()[-1]
+        port = int(url.removeprefix("http://127.0.0.1:").removesuffix("/mcp"))
 
         async def work() -> int:
             async with Client(url) as client:
@@ -165,6 +160,16 @@ def test_http_serves_this_machine_only_and_ends_on_a_signal(
         wire.kill()
 
 
+def test_a_port_in_use_is_told(workspace: Path, home: Path, marker: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        wire = Wire(workspace, home, marker, "--transport", "http", "--port", port)
+        assert wire.process.stderr is not None
+        assert "port_unavailable" in wire.process.stderr.readline().decode()
+        assert wire.wait() == 1
+        assert running_with(MARKER, marker) == []
+
+
 def _status(port: int, headers: dict[str, str]) -> int:
     """The HTTP status of a handshake with these headers."""
     params = {
@@ -183,13 +188,3 @@ def _status(port: int, headers: dict[str, str]) -> int:
         return connection.getresponse().status
     finally:
         connection.close()
-
-
-def _await_port(port: int) -> None:
-    """The line on stderr comes a moment before the socket listens."""
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            continue
-        return

@@ -154,9 +154,16 @@ def one_against_the_rest(frame: pd.DataFrame) -> Reference:
 def lightgbm_stopped_by_auc(frame: pd.DataFrame) -> Reference:
     def fit(model: Any, X: Any, y: Any, X_valid: Any, y_valid: Any) -> Any:
         stop = early_stopping(3, verbose=False)
-        return model.fit(X, y, eval_set=[(X_valid, y_valid)], eval_metric="auc", callbacks=[stop])
+        return model.fit(X, y, eval_set=[(X_valid, y_valid)], callbacks=[stop])
 
-    model = {"n_estimators": 200, "learning_rate": 0.3, "num_leaves": 5, "random_state": 0}
+    # A metric named is the one that is watched; `eval_metric` of fit would watch two.
+    model = {
+        "metric": "auc",
+        "n_estimators": 200,
+        "learning_rate": 0.3,
+        "num_leaves": 5,
+        "random_state": 0,
+    }
     frame = frame.rename(columns=lambda name: name.replace(" ", "_"))
     return on(frame, "target", lambda: LGBMClassifier(**model, **LGBM), fit=fit)
 

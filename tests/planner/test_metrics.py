@@ -180,7 +180,7 @@ def test_refusals(metric: object, code: str, path: str, hint: str) -> None:
     ("metric", "task", "hint"),
     [
         ("roc_auc", "regression", "rmse"),
-        ("rmse", "binary", "'regression'"),
+        ("rmse", "binary", "use a regressor"),
         ("f1", "multiclass", "f1_macro"),
         ("roc_auc", "multiclass", "roc_auc_ovr"),
         ("fbeta(beta=2)", "multiclass", "macro"),

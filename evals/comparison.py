@@ -1,0 +1,186 @@
+"""One workload's runs side by side. Input: system runs. Output: ratios, floor, parity, JSON.
+
+Systems that can express only some of the pipelines are compared by speed on what they answered:
+the seconds that plain scripts need for those pipelines, over the system's own seconds.
+"""
+
+import heapq
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from evals.parity import Parity, compare
+from evals.results import SystemRun
+from evals.systems.table import REFERENCE, SYSTEMS, System
+from evals.workloads.base import Workload
+
+OVER = ("sequential", "concurrent", "reference", "upstream")
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The fits that nothing can share: distinct fits of models that are not solved in closed
+    form, at one thread each, packed on all cores.
+
+    Attributes:
+        seconds: Of the packing (longest first).
+        library_seconds: The same for boosting, forests and the like only.
+        fits: How many the scripts make; `distinct` of them differ.
+        by_model: Single-thread seconds of the distinct ones.
+    """
+
+    seconds: float
+    library_seconds: float
+    fits: int
+    distinct: int
+    by_model: dict[str, float]
+
+
+@dataclass
+class Comparison:
+    """Everything that was measured on one workload; what reports are made from."""
+
+    workload: Workload
+    rows: int | None
+    cores: int
+    reference: SystemRun
+    runs: dict[str, SystemRun] = field(default_factory=dict)
+    parity: dict[str, Parity] = field(default_factory=dict)
+    ablation: list[str] = field(default_factory=list)
+    systems: dict[str, System] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, system: System, run: SystemRun) -> None:
+        self.systems[system.name] = system
+        self.runs[system.name] = run
+        if run.status == "ok":
+            self.parity[system.name] = compare(
+                self.workload, self.reference.results, run, one_thread=system.one_thread
+            )
+
+    # -- judgement ----------------------------------------------------------------------------
+
+    @property
+    def failures(self) -> list[str]:
+        """What makes the command fail: wrong scores and ends of systems that are ours."""
+        found = []
+        if self.reference.status != "ok":
+            found.append(f"reference: {self.reference.status}: {self.reference.reason}")
+        for name, run in self.runs.items():
+            if self.systems[name].foreign:
+                continue
+            if run.status != "ok":
+                found.append(f"{name}: {run.status}: {run.reason}")
+            elif self.parity[name].mismatches:
+                found.append(f"{name}: {len(self.parity[name].mismatches)} wrong")
+        return found
+
+    def floor(self) -> Floor:
+        kinds = {pipeline.name: pipeline.kind for pipeline in self.workload.pipelines}
+        fits = [fit for fit in self.reference.fits if kinds[fit[1]] != "closed_form"]
+        best: dict[str, tuple[float, str, str]] = {}
+        for key, pipeline, model, seconds in fits:
+            if key not in best or seconds < best[key][0]:
+                best[key] = (seconds, model, kinds[pipeline])
+        by_model: defaultdict[str, float] = defaultdict(float)
+        for seconds, model, _ in best.values():
+            by_model[model] += seconds
+        return Floor(
+            seconds=packed([s for s, _, _ in best.values()], self.cores),
+            library_seconds=packed([s for s, _, k in best.values() if k == "library"], self.cores),
+            fits=len(fits),
+            distinct=len(best),
+            by_model=dict(sorted(by_model.items(), key=lambda item: -item[1])),
+        )
+
+    def speed(self, name: str) -> float | None:
+        """Seconds of plain scripts for what the system answered, for each of its seconds."""
+        run = self.reference if name == REFERENCE.name else self.runs.get(name)
+        if run is None or run.status != "ok" or not run.seconds:
+            return None
+        scripts = self.runs.get("sequential")
+        if scripts is None or scripts.status != "ok" or scripts.seconds is None:
+            scripts = self.reference
+        # A failed pipeline of a foreign system is no work done.
+        foreign = name in self.systems and self.systems[name].foreign
+        done = [
+            n
+            for n, r in run.results.items()
+            if r.answered and not (foreign and r.error is not None)
+        ]
+        known = {n: r.seconds for n, r in scripts.results.items()}
+        seconds = sum(known.get(n) or 0.0 for n in done)
+        return seconds / run.seconds if seconds else None
+
+    def ratio(self, name: str, over: str) -> float | None:
+        """How many times faster `name` is than `over`."""
+        mine, other = self.speed(name), self.speed(over)
+        return mine / other if mine and other else None
+
+    # -- output -------------------------------------------------------------------------------
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "workload": {
+                "name": self.workload.name,
+                "title": self.workload.title,
+                "metric": self.workload.metric,
+                "pipelines": len(self.workload.pipelines),
+                "rows": self.rows,
+                "notes": list(self.workload.notes),
+                "families": families(self.workload),
+            },
+            **self.about,
+            "cores": self.cores,
+            "reference": self.reference.to_json(),
+            "systems": {name: run.to_json() for name, run in self.runs.items()},
+            "ratios": {
+                name: {
+                    over: ratio
+                    for over in OVER
+                    if over != name and (ratio := self.ratio(name, over)) is not None
+                }
+                for name in (REFERENCE.name, *self.runs)
+            },
+            "parity": {
+                name: {
+                    "verdict": parity.verdict,
+                    "compared": parity.compared,
+                    "uncovered": parity.uncovered,
+                    "largest": parity.largest,
+                    "mismatches": len(parity.mismatches),
+                    "deviations": len(parity.deviations),
+                }
+                for name, parity in self.parity.items()
+            },
+            "mismatches": [asdict(d) for p in self.parity.values() for d in p.mismatches],
+            "floor_seconds": self.floor().seconds,
+            "floor": asdict(self.floor()),
+            "ablation": self.ablation,
+            "failures": self.failures,
+        }
+
+
+def families(workload: Workload) -> dict[str, int]:
+    """Pipelines by model family."""
+    found: defaultdict[str, int] = defaultdict(int)
+    for pipeline in workload.pipelines:
+        found[pipeline.family] += 1
+    return dict(found)
+
+
+def packed(seconds: list[float], cores: int) -> float:
+    """Wall seconds of independent pieces of work on `cores`, the longest first."""
+    if not seconds:
+        return 0.0
+    loads = [0.0] * cores
+    for piece in sorted(seconds, reverse=True):
+        heapq.heapreplace(loads, loads[0] + piece)
+    return max(loads)
+
+
+def by_name(name: str) -> System:
+    """A system; KeyError with the known names."""
+    if name not in SYSTEMS:
+        raise KeyError(f"unknown system '{name}'; there are {', '.join(SYSTEMS)}")
+    return SYSTEMS[name]

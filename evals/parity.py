@@ -1,0 +1,139 @@
+"""Are the scores right? Input: a reference run and others. Output: mismatches and deviations.
+
+The reference is the plain scripts at one thread per fit. A score must agree within the tolerance
+of its class, relative where it exceeds one. Boosting libraries give slightly different trees at
+other numbers of threads: where a system leaves threads to the libraries, such differences are
+deviations, listed and bounded, not mismatches.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from evals.results import PipelineResult, SystemRun
+from evals.workloads.base import Workload
+
+TOLERANCES = {
+    "closed_form": 1e-9,
+    "iterative": 1e-6,  # the libraries themselves stop at a tolerance
+    "library": 1e-12,  # the same trees; only the sum in the metric may be rounded differently
+}
+THREADS = 0.05  # what another number of threads may change
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A score that is not the reference's.
+
+    `fold` is None for a mean; `expected` and `got` are None where there was a failure.
+    """
+
+    system: str
+    pipeline: str
+    fold: int | None
+    expected: float | None
+    got: float | None
+    difference: float
+    tolerance: float
+    reason: str = ""
+
+    def __str__(self) -> str:
+        where = "mean" if self.fold is None else f"fold {self.fold}"
+        if self.expected is None or self.got is None:
+            return f"{self.system}: {self.pipeline}: {self.reason}"
+        return (
+            f"{self.system}: {self.pipeline}, {where}: {self.got!r} instead of {self.expected!r}"
+            f" (differs by {self.difference:.2g}, allowed {self.tolerance:.0e})"
+        )
+
+
+@dataclass
+class Parity:
+    """What the comparison of one system with the reference found."""
+
+    system: str
+    compared: int = 0
+    uncovered: int = 0
+    largest: float = 0.0
+    mismatches: list[Difference] = field(default_factory=list)
+    deviations: list[Difference] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> str:
+        if self.mismatches:
+            return "wrong"
+        return "equal" if not self.deviations else "equal up to threads"
+
+
+def compare(
+    workload: Workload,
+    reference: Mapping[str, PipelineResult],
+    run: SystemRun,
+    *,
+    one_thread: bool,
+) -> Parity:
+    """Every pipeline of `run` against `reference`; one that is missing is a mismatch."""
+    parity = Parity(run.name)
+    for pipeline in workload.pipelines:
+        expected = reference.get(pipeline.name, PipelineResult(error="no answer"))
+        got = run.results.get(pipeline.name, PipelineResult(error="no answer"))
+        if not got.answered:
+            parity.uncovered += 1
+            continue
+        parity.compared += 1
+        tolerance = TOLERANCES[pipeline.kind]
+        worst = _worst(run.name, pipeline.name, expected, got, tolerance)
+        if worst is None:
+            continue
+        parity.largest = max(parity.largest, worst.difference)
+        if worst.difference <= tolerance:
+            continue
+        threads = pipeline.kind == "library" and not one_thread
+        if threads and worst.difference <= THREADS:
+            parity.deviations.append(worst)
+        else:
+            parity.mismatches.append(worst)
+    return parity
+
+
+def _worst(
+    system: str, name: str, expected: PipelineResult, got: PipelineResult, tolerance: float
+) -> Difference | None:
+    """The largest difference between two results; None where both failed."""
+    if expected.error is not None or got.error is not None:
+        if expected.error is not None and got.error is not None:
+            return None
+        text = (
+            f"failed ({got.error})"
+            if got.error is not None
+            else f"gave a score where the script fails ({expected.error})"
+        )
+        return Difference(system, name, None, None, None, math.inf, tolerance, text)
+    if expected.scores and got.scores:
+        if len(expected.scores) != len(got.scores):
+            text = f"{len(got.scores)} folds instead of {len(expected.scores)}"
+            return Difference(system, name, None, None, None, math.inf, tolerance, text)
+        pairs: list[tuple[int | None, float, float]] = [
+            (fold, a, b)
+            for fold, (a, b) in enumerate(zip(expected.scores, got.scores, strict=True))
+        ]
+    else:
+        mean, other = expected.score, got.score
+        if mean is None or other is None:
+            return Difference(system, name, None, None, None, math.inf, tolerance, "no score")
+        pairs = [(None, mean, other)]
+    found = [
+        Difference(system, name, fold, a, b, distance(a, b), tolerance) for fold, a, b in pairs
+    ]
+    return max(found, key=lambda difference: difference.difference)
+
+
+def distance(expected: float, got: float) -> float:
+    """Absolute for values up to one, relative beyond; NaN equals NaN only."""
+    if math.isnan(expected) and math.isnan(got):
+        return 0.0
+    if math.isnan(expected) or math.isnan(got):
+        return math.inf
+    if expected == got:
+        return 0.0
+    return abs(expected - got) / max(1.0, abs(expected))

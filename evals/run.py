@@ -1,0 +1,221 @@
+"""Measures systems on a workload. Input: command line. Output: table, JSON, report, exit status.
+
+    python -m evals.run --workload churn_trace --systems sequential,concurrent,stratum
+
+Exit status 0 if all scores are right, 1 if a system of ours is wrong or does not end, 2 for
+wrong arguments. A workload whose data is missing is skipped.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from evals import machine, measure, selftest
+from evals.comparison import Comparison, by_name
+from evals.results import SystemRun
+from evals.runner import end_on_sigterm, run_system
+from evals.systems.table import DEFAULT, PARTS, REFERENCE, SYSTEMS, System, without
+from evals.workloads.base import NAMES, Workload, WorkloadSkipped, load
+
+TIMEOUT = 3600.0  # seconds for one system
+_MISMATCHES = 10  # printed for each system; the JSON has all
+
+Bar = Callable[[System, int], Callable[[int], None]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to measure, and how."""
+
+    workload: str
+    systems: tuple[str, ...] = DEFAULT
+    rows: int | None = None
+    limit: int | None = None
+    repeat: int = 1
+    ablate: tuple[str, ...] = ()
+    timeout: float = TIMEOUT
+
+
+def measure_workload(settings: Settings, console: Console, folder: Path) -> Comparison:
+    """Runs the reference and all systems; WorkloadSkipped if the data is missing."""
+    workload = workload_of(settings, folder)
+    with bars(console) as bar:
+
+        def run(system: System) -> SystemRun:
+            return run_system(
+                _with_home(system, folder),
+                workload,
+                folder,
+                timeout=settings.timeout,
+                # The reference is there for its scores.
+                repeat=1 if system is REFERENCE else settings.repeat,
+                progress=bar(system, len(workload.pipelines)),
+            )
+
+        comparison = Comparison(
+            workload, settings.rows, measure.cores(), run(REFERENCE), about=machine.about()
+        )
+        steps = ablation(settings.ablate)
+        wanted = [by_name(name) for name in settings.systems]
+        wanted += [s for s in steps if s.name not in settings.systems]
+        comparison.ablation = [system.name for system in steps]
+        for system in wanted:
+            comparison.add(system, run(system))
+    return comparison
+
+
+def workload_of(settings: Settings, folder: Path) -> Workload:
+    if settings.workload == selftest.NAME:
+        return selftest.workload(folder)
+    return load(settings.workload, settings.rows, settings.limit, folder)
+
+
+def ablation(parts: Sequence[str]) -> list[System]:
+    """From everything in `parts` switched off to all of it on, one more part each time."""
+    if not parts:
+        return []
+    return [without(tuple(parts[count:])) for count in range(len(parts) + 1)]
+
+
+def _with_home(system: System, folder: Path) -> System:
+    """Where a warm system finds what the cold one left behind, if that ran before."""
+    if system.name not in ("stratum", "stratum-warm"):
+        return system
+    return replace(system, options={**system.options, "home": str(folder / "stratum-home")})
+
+
+@contextmanager
+def bars(console: Console) -> Iterator[Bar]:
+    """Live bars on a terminal, else a line for each system that begins."""
+    if not console.is_terminal:
+
+        def line(system: System, total: int) -> Callable[[int], None]:
+            console.print(f"{system.name}: {total} pipelines ...")
+            return lambda done: None
+
+        yield line
+        return
+    with Progress(
+        TextColumn("{task.description:<20}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    ) as progress:
+
+        def bar(system: System, total: int) -> Callable[[int], None]:
+            task = progress.add_task(system.name, total=total)
+            return lambda done: progress.update(task, completed=done)
+
+        yield bar
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    end_on_sigterm()
+    console = Console(stderr=True, highlight=False)
+    settings = Settings(
+        arguments.workload,
+        arguments.systems,
+        arguments.rows,
+        arguments.limit,
+        arguments.repeat,
+        arguments.ablate,
+        arguments.timeout,
+    )
+    with tempfile.TemporaryDirectory(prefix="stratum-evals-") as folder:
+        try:
+            comparison = measure_workload(settings, console, Path(folder))
+        except WorkloadSkipped as error:
+            console.print(f"skipped: {settings.workload}: {error}")
+            return 0
+    comparison.about["command"] = "python -m evals.run " + " ".join(
+        sys.argv[1:] if argv is None else argv
+    )
+    return finish([comparison], arguments.json, arguments.report)
+
+
+def finish(comparisons: list[Comparison], out: Path | None, report: Path | None) -> int:
+    """Prints the tables, writes the files; the exit status."""
+    # Charts take a second to import, and a wrong command line should not wait for them.
+    from evals.report import markdown_table, write_report
+
+    for comparison in comparisons:
+        print(f"\n## {comparison.workload.title}\n\n{markdown_table(comparison)}")
+        for parity in comparison.parity.values():
+            for difference in parity.mismatches[:_MISMATCHES]:
+                print(f"mismatch: {difference}")
+        for failure in comparison.failures:
+            print(f"FAILED: {failure}")
+    if out is not None:
+        data = [comparison.to_json() for comparison in comparisons]
+        text = json.dumps(data[0] if len(data) == 1 else data, indent=1, allow_nan=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text + "\n")
+    if report is not None:
+        write_report([comparison.to_json() for comparison in comparisons], report)
+        print(f"\nreport: {report / 'index.html'}")
+    return 1 if any(comparison.failures for comparison in comparisons) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m evals.run", description="Compares systems.")
+    parser.add_argument("--workload", required=True, type=_workload, metavar="NAME",
+                        help=", ".join(NAMES))  # fmt: skip
+    parser.add_argument("--systems", type=_systems, default=DEFAULT, metavar="A,B,...",
+                        help=f"of {', '.join(SYSTEMS)} (default: {','.join(DEFAULT)})")  # fmt: skip
+    parser.add_argument("--rows", type=_positive, help="size of the main table")
+    parser.add_argument("--limit", type=_positive, help="pipelines at most")
+    parser.add_argument("--repeat", type=_positive, default=1, help="the median of so many runs")
+    parser.add_argument("--ablate", type=_parts, default=(), metavar="A,B,...",
+                        help=f"also Stratum with parts off: {','.join(PARTS)}")  # fmt: skip
+    parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds for one system")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
+    parser.add_argument("--report", type=Path, metavar="DIR",
+                        help="write Markdown, charts and an HTML page")  # fmt: skip
+    return parser
+
+
+def _workload(text: str) -> str:
+    if text not in (*NAMES, selftest.NAME):
+        raise argparse.ArgumentTypeError(f"unknown workload '{text}'; there are {', '.join(NAMES)}")
+    return text
+
+
+def _systems(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(filter(None, text.split(","))))
+    for name in names:
+        try:
+            by_name(name)
+        except KeyError as error:
+            raise argparse.ArgumentTypeError(error.args[0]) from None
+    return names
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(filter(None, text.split(","))))
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"unknown part '{unknown[0]}'; there are {', '.join(PARTS)}"
+        )
+    return names
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

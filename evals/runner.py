@@ -1,0 +1,241 @@
+"""Runs one system on one workload in a fresh process, and measures it.
+
+Input: a system and a workload. Output: a `SystemRun`, whatever the system does.
+"""
+
+import json
+import os
+import selectors
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from evals import measure
+from evals.results import PipelineResult, Status, SystemRun
+from evals.systems.protocol import Request
+from evals.systems.table import ROOT, System
+from evals.workloads.base import Workload
+
+_LOG_LINES = 3  # of the log of a system that crashed
+_STARTING = 600.0  # seconds for imports, and for the first run of a warm system
+_READ = 1 << 16
+
+
+def run_system(
+    system: System,
+    workload: Workload,
+    folder: Path,
+    *,
+    timeout: float,
+    repeat: int = 1,
+    progress: Callable[[int], None] = lambda done: None,
+) -> SystemRun:
+    """The run of median wall time among `repeat`; an unsuccessful one ends the repetition.
+
+    Args:
+        folder: Scratch space.
+        timeout: Wall seconds after which the system is ended.
+        progress: Called with the number of pipelines that have ended.
+    """
+    found: list[SystemRun] = []
+    for attempt in range(repeat):
+        run = _Child(system, workload, folder / f"{system.name}-{attempt}", timeout, progress).run()
+        if run.status != "ok":
+            return run
+        found.append(run)
+    seconds = sorted(run.seconds or 0.0 for run in found)
+    middle = statistics.median_low(seconds)
+    chosen = next(run for run in found if (run.seconds or 0.0) == middle)
+    return replace(chosen, repeats=[round(s, 4) for s in seconds])
+
+
+class _Child:
+    """One process that runs a system."""
+
+    def __init__(
+        self,
+        system: System,
+        workload: Workload,
+        folder: Path,
+        timeout: float,
+        progress: Callable[[int], None],
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._system = system
+        self._folder = folder
+        self._timeout = timeout
+        self._progress = progress
+        self._log = folder / "log.txt"
+        self._run = SystemRun(system.name, system.title)
+        self._request = Request(
+            workload, system.adapter, system.options, str(folder), measure.cores()
+        )
+
+    def run(self) -> SystemRun:
+        python = self._python()
+        if python is None:
+            assert self._system.environment is not None
+            target = self._system.environment[1]
+            return self._ended("unavailable", f"not installed; `make {target}` installs it")
+        path = self._folder / "request.json"
+        self._request.write(path)
+        read, write = os.pipe()
+        with open(self._log, "wb") as log, open(read, "rb", buffering=0) as events:
+            process = subprocess.Popen(
+                [str(python), "-m", "evals.systems.child", str(path), str(write)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=(write,),
+                env={**os.environ, **self._system.env, "PYTHONPATH": str(ROOT),
+                     "PYTHONHASHSEED": "0"},
+                start_new_session=True,
+            )  # fmt: skip
+            os.close(write)
+            meter = measure.Meter(process.pid).start()
+            try:
+                self._converse(process, meter, _Lines(events))
+            finally:
+                _close(process, meter)
+        return self._run
+
+    def _python(self) -> Path | None:
+        if self._system.environment is None:
+            return Path(sys.executable)
+        python = ROOT / self._system.environment[0] / "bin" / "python"
+        return python if python.exists() else None
+
+    def _converse(
+        self, process: "subprocess.Popen[bytes]", meter: measure.Meter, lines: "_Lines"
+    ) -> None:
+        began = time.perf_counter()
+        deadline = began + _STARTING + (self._timeout if self._system.options.get("warm") else 0)
+        while True:
+            event = lines.next(deadline - time.perf_counter())
+            if event is None:
+                late = time.perf_counter() >= deadline
+                status: Status = "timeout" if late else "crashed"
+                self._ended(status, self._why(process, late))
+                return
+            match event.pop("event"):
+                case "ready":
+                    self._run.import_seconds = time.perf_counter() - began
+                    meter.mark()
+                    deadline = time.perf_counter() + self._timeout
+                    _say(process, "go")
+                case "result":
+                    self._result(event)
+                case "end":
+                    self._finished(event, meter)
+                    _say(process, "bye")
+                    return
+                case "unavailable":
+                    self._ended("unavailable", event["reason"])
+                    return
+                case "crashed":
+                    self._ended("crashed", event["reason"])
+                    return
+
+    def _result(self, event: dict[str, Any]) -> None:
+        name = event.pop("pipeline")
+        self._run.fits += [
+            (f["key"], name, f["model"], f["seconds"]) for f in event.pop("fits", [])
+        ]
+        if self._run.first_result_seconds is None and (event.get("scores") or event.get("mean")):
+            self._run.first_result_seconds = event["at"]
+        self._run.results[name] = PipelineResult(**event)
+        self._progress(len(self._run.results))
+
+    def _finished(self, event: dict[str, Any], meter: measure.Meter) -> None:
+        usage = meter.stop()
+        run = self._run
+        run.seconds = event.get("seconds_without_imports", event["seconds"])
+        if "imports" in event:
+            run.import_seconds = event["imports"]
+        run.cpu_seconds = usage.cpu_seconds
+        run.peak_rss_mb, run.peak_pss_mb = usage.peak_rss_mb, usage.peak_pss_mb
+        run.profile = event.get("profile", {})
+        run.plans = event.get("plans", [])
+        run.notes = event.get("notes", [])
+        run.repeats = [round(run.seconds or 0.0, 4)]
+
+    def _ended(self, status: Status, reason: str) -> SystemRun:
+        self._run.status, self._run.reason = status, reason
+        return self._run
+
+    def _why(self, process: "subprocess.Popen[bytes]", late: bool) -> str:
+        if late:
+            return f"not finished after {self._timeout:g} s"
+        tail = self._log.read_text(errors="replace").strip().splitlines()[-_LOG_LINES:]
+        return f"ended with status {process.wait()}: " + " | ".join(tail)
+
+
+class _Lines:
+    """Events as they arrive on a pipe."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._rest = b""
+        self._lines: list[bytes] = []
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(stream, selectors.EVENT_READ)
+
+    def next(self, seconds: float) -> dict[str, Any] | None:
+        """The next event; None at the end of the stream or of the time."""
+        deadline = time.monotonic() + seconds
+        while not self._lines:
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._selector.select(left):
+                return None
+            data = self._stream.read(_READ)
+            if not data:
+                return None
+            *self._lines, self._rest = (self._rest + data).split(b"\n")
+        event: dict[str, Any] = json.loads(self._lines.pop(0))
+        return event
+
+
+def end_on_sigterm() -> None:
+    """Lets SIGTERM end the command as Ctrl-C does, with the processes that it started."""
+
+    def leave(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
+
+
+def _say(process: "subprocess.Popen[bytes]", word: str) -> None:
+    assert process.stdin is not None
+    try:
+        process.stdin.write(word.encode() + b"\n")
+        process.stdin.flush()
+    except BrokenPipeError:
+        pass  # it has just crashed, which the next event tells
+
+
+def _close(process: "subprocess.Popen[bytes]", meter: measure.Meter) -> None:
+    """Lets the process end by itself, then ends what is left of its tree."""
+    assert process.stdin is not None
+    tree = [p for p in meter.processes() if p.pid != process.pid]
+    meter.stop()
+    process.stdin.close()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+    # The engine's processes end themselves when it does; they are given a moment.
+    _, alive = psutil.wait_procs(tree, timeout=3)
+    measure.end(alive)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

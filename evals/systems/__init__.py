@@ -1,0 +1,1 @@
+"""The systems under comparison: one module each, run in processes of their own."""

@@ -1,0 +1,148 @@
+"""Stratum, through its engine. Input: specs. Output: scores, and where the time went.
+
+Options: ``mode``
+    "batch": all pipelines as one request for each way of scoring (the default);
+    "incremental": one pipeline at a time, in the workload's order;
+    "apart": a request for each pipeline, all at once.
+``warm``: the home holds the results of the same batch; they are made first if it does not.
+``off``: parts that are switched off: sharing (with mode "apart"), groups, kernels, parallel.
+"""
+
+import shutil
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from evals.profile import Recorder
+from evals.systems.protocol import Channel, Request
+from evals.workloads.base import Pipeline
+from executor.home import Home
+from planner.spec import EvaluateSpec
+from tools.engine import Engine
+from tools.jobs import Job
+from tools.options import EngineOptions
+from tools.requests import AddDataset, EvaluatePipelines
+from tools.responses import Evaluation
+
+_WITHOUT_KERNELS = "evals.systems.work_without_kernels"
+_POLL = 0.01  # seconds between looks at whether the engine is ready
+_STARTING = 120.0  # seconds
+
+
+class System:
+    """See the module."""
+
+    def __init__(self, request: Request) -> None:
+        options = request.options
+        self._workload = request.workload
+        self._mode = options.get("mode", "batch")
+        self._warm = bool(options.get("warm"))
+        self._off = frozenset(options.get("off", ()))
+        self._cores = 1 if "parallel" in self._off else request.cores
+        self._home = Path(options.get("home") or Path(request.folder) / "home")
+        self._engine: Engine | None = None
+        self._recorder = Recorder(self._cores)
+
+    def prepare(self) -> None:
+        if not self._warm:
+            shutil.rmtree(self._home, ignore_errors=True)
+        elif not (self._home / "catalog.sqlite").exists():
+            engine = self._started()
+            try:
+                self._evaluate(engine, None)
+            finally:
+                engine.close()
+        self._engine = self._started()
+
+    def run(self, channel: Channel) -> Mapping[str, Any]:
+        assert self._engine is not None
+        self._recorder.begin(self._engine)
+        plans = self._evaluate(self._engine, channel)
+        return {"profile": self._recorder.end(), "plans": plans}
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+
+    def _started(self) -> Engine:
+        engine = Engine(
+            Home(self._home),
+            Path("/"),
+            cores=self._cores,
+            table=_WITHOUT_KERNELS if "kernels" in self._off else "executor.work",
+            options=EngineOptions(
+                sharing="sharing" not in self._off, groups="groups" not in self._off
+            ),
+        )
+        engine.start()
+        engine.registry()
+        deadline = time.monotonic() + _STARTING
+        while not engine.status().ready:
+            if time.monotonic() > deadline:
+                engine.close()
+                raise RuntimeError("the engine did not become ready")
+            time.sleep(_POLL)
+        return engine
+
+    def _evaluate(self, engine: Engine, channel: Channel | None) -> list[dict[str, Any]]:
+        """Runs the workload; gives back what planning said of each request."""
+        for name, path in self._workload.datasets.items():
+            engine.datasets.add(AddDataset(path=path, name=name))
+        followers: list[threading.Thread] = []
+        plans: list[dict[str, Any]] = []
+        for evaluate, pipelines in self._requests():
+            request = request_of(pipelines, evaluate)
+            job = self._recorder.planned(partial(engine.evaluate, request))
+            if job.plan is not None:
+                plans.append(job.plan.model_dump())
+            if self._mode == "incremental":
+                follow(job, channel, self._workload.metric)
+                continue
+            thread = threading.Thread(target=follow, args=(job, channel, self._workload.metric))
+            thread.start()
+            followers.append(thread)
+        for thread in followers:
+            thread.join()
+        return plans if len(plans) <= len(self._workload.batches()) else []
+
+    def _requests(self) -> list[tuple[dict[str, Any], Sequence[Pipeline]]]:
+        if self._mode == "batch":
+            return list(self._workload.batches())
+        return [(p.evaluate or self._workload.evaluate, [p]) for p in self._workload.pipelines]
+
+
+def request_of(pipelines: Sequence[Pipeline], evaluate: dict[str, Any]) -> EvaluatePipelines:
+    return EvaluatePipelines(
+        pipelines=[{**pipeline.spec, "name": pipeline.name} for pipeline in pipelines],
+        evaluate=EvaluateSpec(**evaluate),
+    )
+
+
+def follow(job: Job, channel: Channel | None, metric: str) -> None:
+    """Reports the evaluations of a job as they end; returns when all have."""
+    told: set[int] = set()
+    version = -1
+    while True:
+        finished = job.finished
+        for position, entry in enumerate(job.entries):
+            if entry.evaluation is not None and position not in told:
+                told.add(position)
+                if channel is not None:
+                    channel.result(entry.name, **outcome(entry.evaluation, metric))
+        if finished:
+            return
+        version = job.wait_change(version, 1.0)
+
+
+def outcome(evaluation: Evaluation, metric: str) -> dict[str, Any]:
+    """The values of a result event."""
+    if evaluation.status != "ok":
+        error = evaluation.error
+        text = evaluation.status if error is None else f"{error.code}: {error.message}"
+        return {"error": text}
+    value = evaluation.metrics.get(metric) or next(iter(evaluation.metrics.values()))
+    folds = [float("nan") if fold is None else fold for fold in value.folds]
+    return {"scores": folds, "seconds": evaluation.seconds}

@@ -1,0 +1,208 @@
+"""Which Ridge fits become one group, and that no score changes by it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from planner.ops import Encode, Fit, Member, RidgeFolds, RidgePath
+from tests.inprocess import EXACT, Engine
+from tests.planner.planning_cases import CV, NUMBERS, RIDGE, flats, ops
+
+Spec = dict[str, Any]
+SCALED = [{"columns": NUMBERS, "steps": ["SimpleImputer()", "StandardScaler()"]}]
+ENCODED = [
+    {"columns": ["rooms", "age"]},
+    {
+        "columns": ["owner"],
+        "steps": ["OneHotEncoder(handle_unknown='ignore', sparse_output=False)"],
+    },
+]
+
+
+def ridge(model: str = "Ridge()", **changes: Any) -> Spec:
+    return {**RIDGE, "model": model, "metrics": ["r2", "rmse"], **changes}
+
+
+def groups(engine: Engine, *specs: Spec, **evaluate: Any) -> list[Any]:
+    """The group ops that are left after all rules."""
+    compiled = engine.compile(*specs, **{"cv": CV, **evaluate})
+    return [op for op in ops(*compiled.outputs) if isinstance(op, RidgeFolds | RidgePath)]
+
+
+def test_raw_columns_are_one_group_over_all_folds(engine: Engine) -> None:
+    specs = [ridge(f"Ridge(alpha={alpha})") for alpha in (3, 0.1, 1)]
+    assert groups(engine, *specs) == [
+        RidgeFolds(alphas=(0.1, 1.0, 3.0), fit_intercept=True, impute=False, scale=False)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "impute", "scale"),
+    [
+        (["SimpleImputer()"], True, False),
+        (["StandardScaler()"], False, True),
+        (["SimpleImputer()", "StandardScaler()"], True, True),
+    ],
+)
+def test_imputation_by_the_mean_and_scaling_are_done_by_the_kernel(
+    engine: Engine, steps: list[str], impute: bool, scale: bool
+) -> None:
+    columns = NUMBERS if impute else ["rooms", "age"]
+    spec = ridge(features=[{"columns": columns, "steps": steps}])
+    (group,) = groups(engine, spec)
+    assert (group.impute, group.scale) == (impute, scale)
+    compiled = engine.compile(spec, cv=CV)
+    assert ops(*compiled.outputs, kind=Encode) == []
+
+
+def test_one_pipeline_after_another_is_the_same_group(engine: Engine) -> None:
+    """Steps in `features`, in the model, or in both."""
+    specs = [
+        ridge("Ridge(1)", features=SCALED),
+        ridge("make_pipeline(SimpleImputer(), StandardScaler(), Ridge(2))",
+              features=[{"columns": NUMBERS}]),
+        ridge("make_pipeline(StandardScaler(), Ridge(3))",
+              features=[{"columns": NUMBERS, "steps": ["SimpleImputer()"]}]),
+    ]  # fmt: skip
+    scores = [answer["r2"] for answer in engine.run(*specs, cv=CV)]
+    plain = [answer["r2"] for answer in engine.run(*specs, cv=CV, rules=())]
+    np.testing.assert_allclose(scores, plain, rtol=EXACT)
+
+
+def test_encoded_features_are_grouped_per_fold_where_there_is_company(engine: Engine) -> None:
+    one = ridge("Ridge(1)", features=ENCODED)
+    two = ridge("Ridge(2)", features=ENCODED)
+    assert groups(engine, one) == []
+    assert groups(engine, one, two) == [RidgePath(alphas=(1.0, 2.0), fit_intercept=True)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"target": {"column": "price", "transform": "log1p"}},
+        {"target": "weight"},
+        {"features": [{"columns": ["age", "rooms"]}]},
+        {"prepare": [{"filter": "age > 4"}]},
+        {"model": "Ridge(2, fit_intercept=False)"},
+    ],
+)
+def test_fits_of_other_data_are_groups_of_their_own(engine: Engine, change: Spec) -> None:
+    found = groups(engine, ridge("Ridge(1)"), ridge(**{"model": "Ridge(2)", **change}))
+    assert [len(group.alphas) for group in found] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": "Ridge(2, positive=True)"},
+        {"model": "Ridge(2, solver='sag')"},
+        {"model": "Ridge(2, solver='svd')"},
+        {"model": "Ridge(0)"},
+        {"model": "Ridge([1.0])"},
+        {"model": "RidgeCV()"},
+        {"sample_weight": "weight"},
+        {"target": {"column": "price", "transform": "StandardScaler()"}},
+    ],
+)
+def test_what_the_kernel_does_not_serve_stays_a_fit(engine: Engine, change: Spec) -> None:
+    compiled = engine.compile(ridge("Ridge(1)"), ridge(**{"model": "Ridge(2)", **change}), cv=CV)
+    assert len(ops(*compiled.outputs, kind=Fit)) == 1
+    assert [op.alphas for op in ops(*compiled.outputs, kind=RidgeFolds)] == [(1.0,)]
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        [{"columns": NUMBERS, "steps": ["SimpleImputer(strategy='median')"]}],
+        [{"columns": NUMBERS, "steps": ["SimpleImputer(add_indicator=True)"]}],
+        [{"columns": ["rooms", "age"], "steps": ["StandardScaler(with_mean=False)"]}],
+        [{"columns": NUMBERS, "steps": ["StandardScaler()", "SimpleImputer()"]}],
+        [{"columns": ["rooms", "age"], "steps": ["StandardScaler()", "StandardScaler()"]}],
+        [{"columns": ["rooms"]}, {"columns": ["age"], "steps": ["StandardScaler()"]}],
+    ],
+)
+def test_other_preparations_are_left_to_their_libraries(
+    engine: Engine, features: list[Any]
+) -> None:
+    specs = [ridge(f"Ridge({alpha})", features=features) for alpha in (1, 2)]
+    assert [type(group) for group in groups(engine, *specs)] == [RidgePath]
+    scores = [answer["r2"] for answer in engine.run(*specs, cv=CV)]
+    plain = [answer["r2"] for answer in engine.run(*specs, cv=CV, rules=())]
+    np.testing.assert_allclose(scores, plain, rtol=EXACT)
+
+
+def test_single_precision_columns_are_left_to_the_library(engine: Engine) -> None:
+    """scikit-learn solves them in single precision."""
+    engine.add("single", flats().astype({"rooms": "float32", "age": "float32"}))
+    assert groups(engine, ridge(dataset="single")) == []
+    specs = [ridge(f"Ridge({alpha})", dataset="single") for alpha in (1, 2)]
+    scores = [answer["r2"] for answer in engine.run(*specs, cv=CV)]
+    plain = [answer["r2"] for answer in engine.run(*specs, cv=CV, rules=())]
+    assert scores == plain
+
+
+def test_a_single_fit_of_raw_columns_is_a_group_too(engine: Engine) -> None:
+    assert groups(engine, ridge("Ridge(7)"))[0].alphas == (7.0,)
+
+
+def test_members_are_found_again_by_their_alpha(engine: Engine) -> None:
+    alphas = (50.0, 0.001, 3.0)
+    compiled = engine.compile(*[ridge(f"Ridge({alpha})") for alpha in alphas], cv=CV)
+    (group,) = ops(*compiled.outputs, kind=RidgeFolds)
+    found = []
+    for output in compiled.outputs[::2]:  # two metrics each
+        member = output.inputs[0].op
+        assert isinstance(member, Member)
+        found.append(group.alphas[member.index])
+    assert tuple(found) == alphas
+
+
+@pytest.mark.parametrize(
+    "cv",
+    [
+        "KFold(4)",
+        "ShuffleSplit(3, test_size=0.3)",
+        "TimeSeriesSplit(4)",
+        "RepeatedKFold(n_splits=3, n_repeats=2)",
+        "PredefinedSplit('part')",
+        {"holdout": 0.25, "seed": 3},
+    ],
+)
+@pytest.mark.parametrize("kernels", [True, False])
+def test_groups_score_as_single_fits_under_every_split(
+    engine: Engine, cv: Any, kernels: bool
+) -> None:
+    if not kernels:
+        engine.backends = tuple(b for b in engine.backends if b.name != "rust")
+    specs = [
+        ridge(f"Ridge({alpha})", features=features, prepare=prepare)
+        for alpha in (0.01, 10)
+        for features in (RIDGE["features"], SCALED, ENCODED)
+        for prepare in ([], [{"filter": "age > 6", "only": "train"}])
+    ]
+    scores = [answer["r2"] for answer in engine.run(*specs, cv=cv)]
+    plain = [answer["r2"] for answer in engine.run(*specs, cv=cv, rules=())]
+    np.testing.assert_allclose(scores, plain, rtol=EXACT)
+
+
+def test_a_failure_of_a_group_is_one_of_the_models(engine: Engine) -> None:
+    """Every pipeline of the group is told, at its own place, about Ridge."""
+    specs = [ridge(f"Ridge({alpha})", features=[{"columns": NUMBERS}]) for alpha in (1, 2)]
+    answers = engine.run(*specs, cv=CV)
+    for position, answer in enumerate(answers):
+        assert answer.error is not None
+        assert answer.error["code"] == "missing_values"
+        assert answer.error["message"].startswith("Ridge failed")
+        assert answer.error["path"] == f"pipelines[{position}].model"
+
+
+def test_known_scores_do_not_join_a_group(engine: Engine) -> None:
+    keys: Callable[[Spec], list[str]] = lambda spec: [  # noqa: E731
+        node.key for nodes in engine.build(spec, cv=CV).scores.values() for node in nodes
+    ]
+    specs = [ridge("Ridge(1)"), ridge("Ridge(2)")]
+    compiled = engine.compile(*specs, cv=CV, known=keys(specs[0]))
+    assert [op.alphas for op in ops(*compiled.outputs, kind=RidgeFolds)] == [(2.0,)]
+    assert compiled.known == 2
