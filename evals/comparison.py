@@ -67,7 +67,7 @@ class Comparison:
         if self.reference.status != "ok":
             found.append(f"reference: {self.reference.status}: {self.reference.reason}")
         for name, run in self.runs.items():
-            if self.systems[name].foreign:
+            if self.systems[name].foreign or run.status == "skipped":
                 continue
             if run.status != "ok":
                 found.append(f"{name}: {run.status}: {run.reason}")

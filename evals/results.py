@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Status = Literal["ok", "crashed", "timeout", "unavailable"]
+Status = Literal["ok", "crashed", "timeout", "unavailable", "skipped"]
 
 
 @dataclass

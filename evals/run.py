@@ -8,8 +8,10 @@ wrong arguments. A workload whose data is missing is skipped.
 
 import argparse
 import json
+import math
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +28,7 @@ from evals.systems.table import DEFAULT, PARTS, REFERENCE, SYSTEMS, System, with
 from evals.workloads.base import NAMES, Workload, WorkloadSkipped, load
 
 TIMEOUT = 3600.0  # seconds for one system
+_LEAST = 60.0  # seconds that a system is given at least, however late it is
 _MISMATCHES = 10  # printed for each system; the JSON has all
 
 Bar = Callable[[System, int], Callable[[int], None]]
@@ -33,7 +36,11 @@ Bar = Callable[[System, int], Callable[[int], None]]
 
 @dataclass(frozen=True)
 class Settings:
-    """What to measure, and how."""
+    """What to measure, and how.
+
+    Systems are run in the order given; those that are left when `budget` seconds are over, are
+    skipped.
+    """
 
     workload: str
     systems: tuple[str, ...] = DEFAULT
@@ -42,19 +49,25 @@ class Settings:
     repeat: int = 1
     ablate: tuple[str, ...] = ()
     timeout: float = TIMEOUT
+    budget: float = math.inf
 
 
 def measure_workload(settings: Settings, console: Console, folder: Path) -> Comparison:
     """Runs the reference and all systems; WorkloadSkipped if the data is missing."""
     workload = workload_of(settings, folder)
+    began = time.monotonic()
     with bars(console) as bar:
 
         def run(system: System) -> SystemRun:
+            left = settings.budget - (time.monotonic() - began)
+            if left <= 0 and system is not REFERENCE:
+                reason = f"the {settings.budget:g} s for this workload were over"
+                return SystemRun(system.name, system.title, "skipped", reason)
             return run_system(
                 _with_home(system, folder),
                 workload,
                 folder,
-                timeout=settings.timeout,
+                timeout=max(min(settings.timeout, left), _LEAST),
                 # The reference is there for its scores.
                 repeat=1 if system is REFERENCE else settings.repeat,
                 progress=bar(system, len(workload.pipelines)),

@@ -47,9 +47,8 @@ class FeatureBuilder:
         env, spec = self.env, self.spec
         tainted = env.tainted(self.table, self.column)
         origin = frozenset(env.datasets[spec.dataset].schema.names)
-        selection = Selection(
-            self.table, self._distinct, self.hidden, (tainted & origin) - {self.column}
-        )
+        sources = (tainted & origin) - {self.column}
+        selection = Selection(self.table, self._distinct, self.hidden, sources, self._rows)
         encoder = Encoder(
             env.graph, env.registry, self.folds, self.target, self.places,
             lambda names, path: self._use(names, tainted, path),
@@ -141,6 +140,11 @@ class FeatureBuilder:
                 f"Date column(s) {', '.join(dates)} are not in the default features; derive "
                 "parts of them in `prepare`, such as month(" + dates[0] + ")."
             )
+        if selection.identifiers:
+            self.warnings.append(
+                f"Column(s) {', '.join(sorted(selection.identifiers))} differ in nearly every row "
+                "and are not in the default features; name them in `features` to use them."
+            )
         self.shown = describe(branches)
         return branches
 
@@ -149,6 +153,9 @@ class FeatureBuilder:
 
     def _distinct(self, name: str) -> int:
         return self.env.statistics.distinct(self.env.narrow(self.table, [name]), name)
+
+    def _rows(self) -> int:
+        return self.env.statistics.rows(self.env.narrow(self.table, []))
 
     def _use(self, names: Sequence[str], tainted: frozenset[str], path: str) -> None:
         leaking = [name for name in names if name in tainted]

@@ -31,6 +31,8 @@ KINDS: dict[str, frozenset[Kind]] = {
 }
 # skrub's TableVectorizer calls a string column low-cardinality below 40 distinct values.
 LOW_CARDINALITY = 40
+# Text that is different in nearly every row identifies rows; it says nothing of new ones.
+ID_LIKE = 0.95
 # Dense, because a few dozen columns are faster dense and linear models then share moments.
 ONE_HOT = "OneHotEncoder(drop='if_binary', handle_unknown='ignore', sparse_output=False)"
 
@@ -57,7 +59,9 @@ class Selection:
     count: Callable[[str], int]  # distinct values of a column
     hidden: frozenset[str]
     sources: frozenset[str] = frozenset()
+    rows: Callable[[], int] | None = None
     left_out: set[str] = field(default_factory=set)
+    identifiers: set[str] = field(default_factory=set)
 
     def columns(self) -> Iterable[Column]:
         for column in schema(self.table):
@@ -131,8 +135,8 @@ def default(
 
     Numbers are handed on as they are to models that take missing values, else imputed by the
     mean, and scaled for models that are sensitive to scale. Strings of fewer than
-    `LOW_CARDINALITY` distinct values are one-hot encoded, others target encoded; booleans are
-    handed on as 0/1; dates are left out unless steps derive their parts (the builder does).
+    `LOW_CARDINALITY` distinct values are one-hot encoded, others target encoded, and those that
+    differ in nearly every row left out (`Selection.identifiers`); booleans are handed on as 0/1; dates are left out unless steps derive their parts (the builder does).
     """
     numeric: list[Estimator] = []
     booleans: list[Estimator] = []
@@ -148,8 +152,13 @@ def default(
         elif column.kind == "boolean":
             groups["boolean"].append(column.name)
         elif column.kind in KINDS["categorical"]:
-            low = selection.distinct(column) < LOW_CARDINALITY
-            groups["low" if low else "high"].append(column.name)
+            distinct = selection.distinct(column)
+            if distinct < LOW_CARDINALITY:
+                groups["low"].append(column.name)
+            elif selection.rows is not None and distinct > ID_LIKE * selection.rows():
+                selection.identifiers.add(column.name)
+            else:
+                groups["high"].append(column.name)
     if groups["boolean"] and not any(
         schema(selection.table)[name].nullable for name in groups["boolean"]
     ):

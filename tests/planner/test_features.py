@@ -145,3 +145,11 @@ def test_what_is_shown_can_be_sent_back() -> None:
     assert [Branch(tuple(b["columns"]), tuple(b["steps"]), "") for b in shown] == [
         Branch(branch.columns, branch.steps, "") for branch in found
     ]
+
+
+def test_the_default_plan_leaves_out_text_that_identifies_rows() -> None:
+    chosen = selection(s3="string", s500="string", s990="string")
+    chosen.rows = lambda: 1000
+    branches = default(chosen, missing_ok=True, scale=False, regression=True, path="features")
+    assert [branch.columns for branch in branches] == [("s3",), ("s500",)]
+    assert chosen.identifiers == {"s990"}
