@@ -34,14 +34,8 @@ FULL = (
     Settings("linear_sweep", _ALL, ablate=PARTS),
 )
 FULL_SECONDS = 280.0  # for each workload
-_SMOKE_SYSTEMS = ("stratum", "stratum-warm", "sequential", "concurrent")
-SMOKE = (
-    Settings("uk_housing", _SMOKE_SYSTEMS, rows=1_000, limit=4),
-    Settings("churn_trace", _SMOKE_SYSTEMS, rows=1_000, limit=4),
-    Settings("bike_aide", _SMOKE_SYSTEMS, rows=1_000, limit=4),
-    Settings("cms_grid", _SMOKE_SYSTEMS, rows=1_000, limit=4),
-    Settings("linear_sweep", _SMOKE_SYSTEMS, rows=1_000, limit=4),
-)
+_SMOKE_SYSTEMS = ("stratum", "sequential", "concurrent")
+SMOKE = tuple(Settings(settings.workload, _SMOKE_SYSTEMS, rows=1_000, limit=5) for settings in FULL)
 SMOKE_SECONDS = 20.0
 BEGIN = "<!-- make bench: begin -->"
 END = "<!-- make bench: end -->"

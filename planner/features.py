@@ -136,7 +136,8 @@ def default(
     Numbers are handed on as they are to models that take missing values, else imputed by the
     mean, and scaled for models that are sensitive to scale. Strings of fewer than
     `LOW_CARDINALITY` distinct values are one-hot encoded, others target encoded, and those that
-    differ in nearly every row left out (`Selection.identifiers`); booleans are handed on as 0/1; dates are left out unless steps derive their parts (the builder does).
+    differ in nearly every row left out (`Selection.identifiers`). Booleans are handed on as 0/1;
+    dates are left out unless steps derive their parts (the builder says so).
     """
     numeric: list[Estimator] = []
     booleans: list[Estimator] = []
