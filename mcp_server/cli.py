@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command == "serve":
         return _serve(arguments)
     # The default of SIGTERM ends Python without its clean-up.
-    signal.signal(signal.SIGTERM, _terminated)
+    before = signal.signal(signal.SIGTERM, _terminated)
     try:
         return int(arguments.run(arguments))
     except (SpecError, DataError) as error:
@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read the output has left (`stratum ... | head`); nothing more can be printed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:

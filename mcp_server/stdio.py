@@ -106,7 +106,9 @@ def refusal(line: bytes, error: SpecError, code: int) -> JSONRPCMessage:
     ends = line[:_ENDS] + line[-_ENDS:]
     if id is not None and re.search(rb'"method"\s*:\s*"tools/call"', ends):
         content = [{"type": "text", "text": error_text(error)}]
-        return JSONRPCResponse(jsonrpc="2.0", id=id, result={"content": content, "isError": True})
+        # Protocol 2026-07-28 requires the result type; earlier ones ignore it.
+        result = {"content": content, "isError": True, "resultType": "complete"}
+        return JSONRPCResponse(jsonrpc="2.0", id=id, result=result)
     data = ErrorData(code=code, message=error.message, data=error.to_dict())
     return JSONRPCError(jsonrpc="2.0", id=id, error=data)
 

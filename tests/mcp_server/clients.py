@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import anyio
+from anyio.from_thread import start_blocking_portal
 from mcp import Client
-from mcp.client.stdio import StdioServerParameters
+from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, TextContent
 
 from mcp_server.app import StratumServer
@@ -21,8 +23,30 @@ LIMIT = 100.0  # seconds; an upper bound, never awaited when all is well
 MARKER = "XDG_STRATUM_TEST"
 
 
-def ask(server: StratumServer, tool: str, arguments: Mapping[str, Any] = {}) -> CallToolResult:
-    """The answer of a server in this process."""
+class StdioServer:
+    """A server in a process of its own, asked through the SDK's client over stdio."""
+
+    def __init__(self, server: StdioServerParameters) -> None:
+        self._stack = ExitStack()
+        portal = self._stack.enter_context(start_blocking_portal())
+        opened = portal.wrap_async_context_manager(Client(stdio_client(server)))
+        self._client = self._stack.enter_context(opened)
+        self._portal = portal
+
+    def call(self, tool: str, arguments: Mapping[str, Any]) -> CallToolResult:
+        return self._portal.call(self._client.call_tool, tool, dict(arguments))
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+Server = StratumServer | StdioServer
+
+
+def ask(server: Server, tool: str, arguments: Mapping[str, Any] = {}) -> CallToolResult:
+    """The answer of a server, in this process or over stdio."""
+    if isinstance(server, StdioServer):
+        return server.call(tool, arguments)
 
     async def call() -> CallToolResult:
         async with Client(server) as client:

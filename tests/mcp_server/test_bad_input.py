@@ -1,26 +1,43 @@
-"""Everything wrong that a client may send gets a clear error, and the server lives on."""
+"""Everything wrong that a client may send over stdio gets a clear error; the server lives on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mcp_server.app import StratumServer
 from mcp_server.settings import MAX_REQUEST_BYTES
-from tests.mcp_server.clients import answer, ask, error, text_of
+from tests.mcp_server.clients import (
+    Server,
+    StdioServer,
+    answer,
+    ask,
+    error,
+    parameters,
+    text_of,
+)
 
 DIABETES = {"dataset": "diabetes", "target": "target"}
 
 
+@pytest.fixture(scope="module")
+def server(workspace: Path, new_home: Callable[[], Path]) -> Iterator[StdioServer]:
+    """One server process for all of these, so that what one breaks the next one finds."""
+    server = StdioServer(parameters(workspace, new_home()))
+    for name in ("diabetes", "cancer", "plain"):
+        answer(ask(server, "add_dataset", {"path": f"{name}.csv"}))
+    yield server
+    server.close()
+
+
 @pytest.fixture(autouse=True)
-def _lives_on(server: StratumServer) -> Iterator[None]:
+def _lives_on(server: Server) -> Iterator[None]:
     yield
     arguments = {"pipelines": [{"dataset": "plain", "target": "y", "model": "Ridge()"}]}
     assert answer(ask(server, "evaluate_pipelines", arguments))["failed"] == 0
 
 
-def failure_of(server: StratumServer, **fields: Any) -> dict[str, str]:
+def failure_of(server: Server, **fields: Any) -> dict[str, str]:
     """The error of the only pipeline of a job."""
     spec = {**DIABETES, "model": "Ridge()", **fields}
     arguments = {"pipelines": [spec], "evaluate": {"cv": "KFold(3)"}}
@@ -68,7 +85,7 @@ def failure_of(server: StratumServer, **fields: Any) -> dict[str, str]:
     ],
 )
 def test_misspelt_names_are_answered_with_near_ones(
-    server: StratumServer, fields: dict[str, Any], code: str, near: str, path: str
+    server: Server, fields: dict[str, Any], code: str, near: str, path: str
 ) -> None:
     found = failure_of(server, **fields)
     assert found["code"] == code
@@ -76,7 +93,7 @@ def test_misspelt_names_are_answered_with_near_ones(
     assert found["path"].startswith(path)
 
 
-def test_misspelt_tools_and_arguments_are_answered_with_near_ones(server: StratumServer) -> None:
+def test_misspelt_tools_and_arguments_are_answered_with_near_ones(server: Server) -> None:
     found = error(ask(server, "evaluate_pipeline"))
     assert found["code"] == "unknown_tool"
     assert "evaluate_pipelines" in found["hint"]
@@ -109,13 +126,13 @@ def test_misspelt_tools_and_arguments_are_answered_with_near_ones(server: Stratu
     ],
 )
 def test_arguments_of_the_wrong_form_are_refused(
-    server: StratumServer, arguments: dict[str, Any], code: str, path: str
+    server: Server, arguments: dict[str, Any], code: str, path: str
 ) -> None:
     found = error(ask(server, "evaluate_pipelines", arguments))
     assert (found["code"], found["path"]) == (code, path)
 
 
-def test_a_missing_field_of_a_pipeline_is_named(server: StratumServer) -> None:
+def test_a_missing_field_of_a_pipeline_is_named(server: Server) -> None:
     arguments = {"pipelines": [{"dataset": "diabetes", "target": "target"}]}
     (found,) = answer(ask(server, "evaluate_pipelines", arguments))["evaluations"]
     assert found["error"]["code"] == "missing_field"
@@ -126,12 +143,12 @@ def test_a_missing_field_of_a_pipeline_is_named(server: StratumServer) -> None:
 
 
 @pytest.mark.parametrize("path", ["../secret.csv", "/etc/passwd", "sub/../../x.csv"])
-def test_paths_outside_the_workspace_are_refused(server: StratumServer, path: str) -> None:
+def test_paths_outside_the_workspace_are_refused(server: Server, path: str) -> None:
     assert error(ask(server, "add_dataset", {"path": path}))["code"] == "path_outside_workspace"
 
 
 def test_a_link_out_of_the_workspace_is_refused(
-    server: StratumServer, workspace: Path, tmp_path: Path
+    server: Server, workspace: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "secret.csv").write_text("a\n1\n")
     link = workspace / "link.csv"
@@ -143,7 +160,7 @@ def test_a_link_out_of_the_workspace_is_refused(
     assert found["code"] == "path_outside_workspace"
 
 
-def test_a_missing_file_is_answered_with_near_ones(server: StratumServer) -> None:
+def test_a_missing_file_is_answered_with_near_ones(server: Server) -> None:
     found = error(ask(server, "add_dataset", {"path": "diabets.csv"}))
     assert found["code"] == "file_not_found"
     assert "diabetes.csv" in found["hint"]
@@ -169,19 +186,19 @@ def test_a_missing_file_is_answered_with_near_ones(server: StratumServer) -> Non
         "SELECT * FROM",
     ],
 )
-def test_sql_that_is_not_one_read_only_select_is_refused(server: StratumServer, sql: str) -> None:
+def test_sql_that_is_not_one_read_only_select_is_refused(server: Server, sql: str) -> None:
     found = error(ask(server, "query_dataset", {"sql": sql}))
     assert found["path"] == "sql"
     assert found["code"] != "unknown_dataset"
 
 
-def test_sql_over_an_unknown_table_is_answered_with_near_ones(server: StratumServer) -> None:
+def test_sql_over_an_unknown_table_is_answered_with_near_ones(server: Server) -> None:
     found = error(ask(server, "query_dataset", {"sql": "SELECT * FROM diabets"}))
     assert "diabetes" in found["hint"]
 
 
 @pytest.mark.parametrize("sql", ["read_csv('/etc/passwd')", "(SELECT 1)", "getenv('HOME')", "1 +"])
-def test_unsafe_sql_in_a_step_is_refused(server: StratumServer, sql: str) -> None:
+def test_unsafe_sql_in_a_step_is_refused(server: Server, sql: str) -> None:
     assert failure_of(server, prepare=[{"derive": {"x": sql}}])["path"].startswith(
         "pipelines[0].prepare[0]"
     )
@@ -203,16 +220,14 @@ def test_unsafe_sql_in_a_step_is_refused(server: StratumServer, sql: str) -> Non
         "StandardScaler()",
     ],
 )
-def test_expressions_that_are_no_constructors_are_refused(
-    server: StratumServer, model: str
-) -> None:
+def test_expressions_that_are_no_constructors_are_refused(server: Server, model: str) -> None:
     assert failure_of(server, model=model)["path"].startswith("pipelines[0].model")
 
 
 # -- data -------------------------------------------------------------------------------------
 
 
-def test_an_empty_table_is_an_error_of_the_data(server: StratumServer) -> None:
+def test_an_empty_table_is_an_error_of_the_data(server: Server) -> None:
     result = ask(server, "add_dataset", {"path": "empty.csv"})
     if result.is_error:
         assert error(result)["code"]
@@ -222,7 +237,7 @@ def test_an_empty_table_is_an_error_of_the_data(server: StratumServer) -> None:
     assert error(ask(server, "add_dataset", {"path": "nothing.csv"}))["message"]
 
 
-def test_a_constant_target_is_answered(server: StratumServer) -> None:
+def test_a_constant_target_is_answered(server: Server) -> None:
     answer(ask(server, "add_dataset", {"path": "constant.csv"}))
     spec = {"dataset": "constant", "target": "y", "model": "Ridge()"}
     evaluate = {"metrics": ["rmse"], "cv": "KFold(3)", "task": "regression"}
@@ -232,7 +247,7 @@ def test_a_constant_target_is_answered(server: StratumServer) -> None:
     assert found["metrics"]["rmse"]["mean"] == pytest.approx(0, abs=1e-9)
 
 
-def test_one_class_in_a_fold_is_explained(server: StratumServer) -> None:
+def test_one_class_in_a_fold_is_explained(server: Server) -> None:
     answer(ask(server, "add_dataset", {"path": "rare.csv"}))
     spec = {"dataset": "rare", "target": "y", "model": "LogisticRegression()"}
     evaluate = {"metrics": ["roc_auc"], "cv": "KFold(3)"}
@@ -243,7 +258,7 @@ def test_one_class_in_a_fold_is_explained(server: StratumServer) -> None:
     assert found["error"]["code"] != "internal_error"
 
 
-def test_a_column_without_values_is_answered(server: StratumServer) -> None:
+def test_a_column_without_values_is_answered(server: Server) -> None:
     answer(ask(server, "add_dataset", {"path": "gaps.csv"}))
     spec = {"dataset": "gaps", "target": "y", "model": "Ridge()"}
     result = ask(server, "evaluate_pipelines", {"pipelines": [spec]})
@@ -254,7 +269,7 @@ def test_a_column_without_values_is_answered(server: StratumServer) -> None:
     assert "impute" in f"{found['message']} {found['hint']}".lower()
 
 
-def test_column_names_that_occur_twice_are_told_apart_or_refused(server: StratumServer) -> None:
+def test_column_names_that_occur_twice_are_told_apart_or_refused(server: Server) -> None:
     result = ask(server, "add_dataset", {"path": "twice.csv"})
     if result.is_error:
         assert error(result)["message"]
@@ -266,7 +281,7 @@ def test_column_names_that_occur_twice_are_told_apart_or_refused(server: Stratum
     assert answer(ask(server, "evaluate_pipelines", {"pipelines": [spec]}))["failed"] == 0
 
 
-def test_names_beyond_ascii_work(server: StratumServer) -> None:
+def test_names_beyond_ascii_work(server: Server) -> None:
     result = ask(server, "add_dataset", {"path": "umlaute.csv", "name": "größen"})
     assert "größe float" in text_of(result)
     spec = {
@@ -291,7 +306,7 @@ def test_names_beyond_ascii_work(server: StratumServer) -> None:
 # -- sizes ------------------------------------------------------------------------------------
 
 
-def test_ten_thousand_specs_at_once_are_answered(server: StratumServer) -> None:
+def test_ten_thousand_specs_at_once_are_answered(server: Server) -> None:
     spec = {"dataset": "plain", "target": "y", "features": [{"columns": "numeric"}]}
     arguments = {
         "pipelines": [{**spec, "model": f"Ridge(alpha={n})"} for n in range(1, 10_001)],
@@ -305,14 +320,14 @@ def test_ten_thousand_specs_at_once_are_answered(server: StratumServer) -> None:
     assert (found["state"], found["done"], found["failed"]) == ("completed", 10_000, 0)
 
 
-def test_a_huge_request_is_refused(server: StratumServer) -> None:
+def test_a_huge_request_is_refused(server: Server) -> None:
     spec = {**DIABETES, "model": "Ridge()", "name": (MAX_REQUEST_BYTES + 1) * "x"}
     found = error(ask(server, "evaluate_pipelines", {"pipelines": [spec]}))
     assert found["code"] == "request_too_large"
     assert found["hint"]
 
 
-def test_a_deep_request_is_refused(server: StratumServer) -> None:
+def test_a_deep_request_is_refused(server: Server) -> None:
     deep: Any = []
     for _ in range(100):
         deep = [deep]
@@ -320,11 +335,11 @@ def test_a_deep_request_is_refused(server: StratumServer) -> None:
     assert found["code"] == "too_deep"
 
 
-def test_a_deep_expression_is_refused(server: StratumServer) -> None:
+def test_a_deep_expression_is_refused(server: Server) -> None:
     assert failure_of(server, model=3000 * "f(" + 3000 * ")")["code"]
 
 
-def test_too_many_choices_are_refused(server: StratumServer) -> None:
+def test_too_many_choices_are_refused(server: Server) -> None:
     ten = ", ".join(map(str, range(1, 11)))
     model = f"ElasticNet(alpha=choose({ten}), l1_ratio=choose({ten}), tol=choose({ten}), " + (
         f"max_iter=choose({ten}), random_state=choose({ten}))"
