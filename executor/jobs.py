@@ -6,6 +6,7 @@ Used on the scheduler's thread only, except where noted.
 
 import logging
 import math
+import re
 import threading
 import time
 from collections import defaultdict
@@ -53,7 +54,6 @@ class JobRun:
         on_outcome: Called on the scheduler's thread with each outcome, once a pipeline.
         on_finish: Called there when every pipeline has ended, with the state of the job.
         known: Scores that the catalog answered, by logical key.
-        paths: Where each pipeline stands in the request.
         started: Monotonic time from which the wall seconds count; now by default.
     """
 
@@ -67,7 +67,6 @@ class JobRun:
         on_finish: Callable[[JobState], None],
         session: str = "",
         known: Mapping[str, ScoreRow] | None = None,
-        paths: Mapping[int, str] | None = None,
         started: float | None = None,
     ) -> None:
         self.job = job
@@ -81,7 +80,6 @@ class JobRun:
         self._on_outcome = on_outcome
         self._on_finish = on_finish
         self._known = dict(known or {})
-        self._paths = dict(paths or {})
         waiting: defaultdict[int, set[int]] = defaultdict(set)
         self._tables = set()
         for task in plan.tasks:
@@ -193,11 +191,9 @@ class JobRun:
     def _fail(self, pipeline: _Pipeline, error: StratumError, key: str) -> None:
         plan = pipeline.plan
         place = plan.places.get(key, "")
-        if key in self._tables:
-            # Relations hang in the graph below the model, but are written in other places.
-            above = self._paths.get(plan.index, "")
-            part = "dataset" if error.code in _DATA_CODES else "prepare"
-            place = f"{above}.{part}" if above else ""
+        if error.code in _DATA_CODES:
+            # The file is at fault, not the steps that read it.
+            place = re.sub(r"\.prepare$", ".dataset", place)
         if place and not error.path:
             error = type(error)(error.code, error.message, path=place, hint=error.hint)
         known = key if key in plan.places or key in self._tables else ""

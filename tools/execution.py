@@ -6,7 +6,6 @@ read (they have been removed, so that they are computed again), and a table that
 by columns that only other pipelines of the batch need.
 """
 
-import re
 import threading
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
@@ -72,7 +71,6 @@ class Execution:
             on_outcome=self.outcome,
             on_finish=self._finish,
             known=known,
-            paths={position: path_of(self.request, position) for position in self.request.built},
             started=None if self._run is None else self._run.started,
         )
         with self._lock:
@@ -172,10 +170,3 @@ def joined(plans: Collection[Plan]) -> Plan:
             tasks.append(replace(task, id=task.id + offset, needs=needs))
         offset += len(plan.tasks)
     return Plan(tuple(tasks), tuple(p for plan in plans for p in plan.pipelines))
-
-
-def path_of(request: Request, position: int) -> str:
-    """Where a pipeline that was built stands in its request."""
-    places = request.built[position].places.values()
-    found = (re.match(r"pipelines\[\d+\]", place) for place in places)
-    return next((match[0] for match in found if match), "")

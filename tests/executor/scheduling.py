@@ -112,7 +112,7 @@ def watched(plan: Plan, session: str = "", **options: Any) -> Watched:
         found[0].state = state
         found[0].ended.set()
 
-    rest = {name: options.pop(name) for name in ("known", "paths", "started") if name in options}
+    rest = {name: options.pop(name) for name in ("known", "started") if name in options}
     run = JobRun("job", plan, limits=Limits(**options), on_outcome=outcome, on_finish=finish,
                  session=session, **rest)  # fmt: skip
     found.append(Watched(run))

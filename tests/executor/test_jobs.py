@@ -210,9 +210,9 @@ class TestFailures:
         table = whole.tasks[0]
         made = (Instruction(Value("table"), Materialise.__new__(Materialise), ()),)
         table = replace(table, instructions=made)
-        pipelines = tuple(replace(p, places={"a": "deep.pipelines[7].model"})
-                          for p in whole.pipelines)  # fmt: skip
-        job = watched(Plan((table, *whole.tasks[1:]), pipelines), paths={0: "deep.pipelines[7]"})
+        places = {"a": "deep.pipelines[7].model", "table": "deep.pipelines[7].prepare"}
+        pipelines = tuple(replace(p, places=places) for p in whole.pipelines)
+        job = watched(Plan((table, *whole.tasks[1:]), pipelines))
         error = ExecutionError(code, "It failed.")
         job.run.task_done(table, TaskResult(failures={"table": error}), 0.0)
         outcome = job.wait()[0]
