@@ -52,7 +52,7 @@ def test_a_mean_is_compared_where_there_are_no_folds(tmp_path: Path) -> None:
     assert found.fold is None
 
 
-def test_threads_excuse_boosting_only_and_only_a_little(tmp_path: Path) -> None:
+def test_threads_excuse_little(tmp_path: Path) -> None:
     near, far = [0.25 + 1e-3, 0.35, 0.45], [0.25 + 0.2, 0.35, 0.45]
     parity = judged(tmp_path, {"forest": PipelineResult(near)}, one_thread=False)
     assert len(parity.deviations) == 1
