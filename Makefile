@@ -83,7 +83,7 @@ evals-upstream: preflight ## install stratum-ai, the paper's prototype, for `mak
 evals-sklearnex: preflight ## install scikit-learn-intelex for `make bench`
 	$(PYTHON) -m venv --clear $(SKLEARNEX)
 	$(SKLEARNEX)/bin/python -m pip install --quiet --constraint requirements.lock \
-		scikit-learn-intelex numpy pandas pyarrow scikit-learn lightgbm xgboost
+		scikit-learn-intelex numpy pandas pyarrow scikit-learn lightgbm xgboost skrub
 
 wheel: setup ## build the wheel into dist/
 	$(BIN)/maturin build --release --out dist

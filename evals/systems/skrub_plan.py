@@ -8,6 +8,8 @@ then; it reports means over folds only.
 import importlib
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 from joblib import Parallel, delayed
@@ -18,8 +20,10 @@ from evals.systems.problems import Group, Search, search_of
 from evals.systems.protocol import Channel, Request, Unavailable
 from evals.systems.scripts import load
 
-# As its documentation recommends; the other one is tried where this fails.
+# As its documentation recommends, and what it does by default. The first that works on the head of
+# the data is used; on estimators that choose columns by name the first does not.
 _SELECTORS = ("greedy", "default")
+_HEAD_ROWS, _HEAD_PIPELINES = 600, 2
 _MESSAGE = 500
 
 
@@ -32,6 +36,8 @@ class System:
         self._scheduler = bool(request.options.get("scheduler"))
         self._search = Search()
         self._skrub: Any = None
+        self._selectors: list[str] = []
+        self._notes: list[str] = []
 
     def prepare(self) -> None:
         package = "stratum" if self._scheduler else "skrub"
@@ -42,19 +48,20 @@ class System:
         modules = sorted({p.function.split(":")[0] for p in self._workload.pipelines})
         load(modules)
         self._search = search_of(self._workload)
-        if not self._scheduler:
+        if self._scheduler:
+            self._selectors = [self._working(group) for group in self._search.groups]
+        else:
             # The processes that the search will find running.
             Parallel(n_jobs=self._cores)(delayed(load)(modules) for _ in range(self._cores))
 
     def run(self, channel: Channel) -> Mapping[str, Any]:
         self._search.report(channel)
-        notes: list[str] = []
-        for group in self._search.groups:
+        for position, group in enumerate(self._search.groups):
             if self._scheduler:
-                self._scheduled(channel, group, notes)
+                self._scheduled(channel, group, self._selectors[position])
             else:
                 self._searched(channel, group)
-        return {"notes": list(dict.fromkeys(notes))}
+        return {"notes": list(dict.fromkeys(self._notes))}
 
     def close(self) -> None:
         pass
@@ -75,27 +82,40 @@ class System:
             values = [float(results[f"split{fold}_test_score"][row]) for fold in range(count)]
             channel.result(group.pipelines[choice].name, group.scores(values))
 
-    def _scheduled(self, channel: Channel, group: Group, notes: list[str]) -> None:
+    def _working(self, group: Group) -> str:
+        """The implementation selector to use for a group."""
         problem = group.load()
+        head = SimpleNamespace(X=problem.X[:_HEAD_ROWS], y=problem.y[:_HEAD_ROWS])
+        few = replace(group, estimators=group.estimators[:_HEAD_PIPELINES])
+        for selector in _SELECTORS[:-1]:
+            try:
+                self._results(few, head, selector)
+            except Exception as error:
+                self._notes.append(f"{selector}: {type(error).__name__}: {error}"[:_MESSAGE])
+            else:
+                return selector
+        return _SELECTORS[-1]
+
+    def _scheduled(self, channel: Channel, group: Group, selector: str) -> None:
+        try:
+            results = self._results(group, group.load(), selector)
+        except Exception as error:
+            _failed(channel, group, error)
+            return
+        for row in results.iter_rows(named=True):
+            position = int(str(row["id"]).rpartition(":")[2])
+            channel.result(group.pipelines[position].name, mean=float(row["scores"]))
+
+    def _results(self, group: Group, problem: Any, selector: str) -> Any:
+        """A polars table of ``id`` and ``scores``."""
         plan = self._plan(group, problem)
         # Its cross-validation does not hand the target to the splitter.
         splits = list(group.cv.split(problem.X, problem.y))
-        for selector in _SELECTORS:
-            try:
-                with self._skrub.config(scheduler=True, implementation_selector=selector):
-                    search = plan.skb.make_grid_search(
-                        fitted=True, refit=False, cv=splits, scoring=group.scoring
-                    )
-            except Exception as error:
-                notes.append(f"{selector}: {type(error).__name__}: {error}"[:_MESSAGE])
-                if selector == _SELECTORS[-1]:
-                    _failed(channel, group, error)
-                continue
-            names = {str(index): p.name for index, p in enumerate(group.pipelines)}
-            for row in search.results_.iter_rows(named=True):
-                name = names[str(row["id"]).rpartition(":")[2]]
-                channel.result(name, mean=float(row["scores"]))
-            return
+        with self._skrub.config(scheduler=True, implementation_selector=selector):
+            search = plan.skb.make_grid_search(
+                fitted=True, refit=False, cv=splits, scoring=group.scoring
+            )
+        return search.results_
 
     def _plan(self, group: Group, problem: Any) -> Any:
         x = self._skrub.as_data_op(problem.X).skb.mark_as_X()
