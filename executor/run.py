@@ -114,10 +114,6 @@ class Scheduler:
             self._closed.wait(timeout)
 
     @property
-    def cores(self) -> int:
-        return self._ledger.cores
-
-    @property
     def load(self) -> dict[str, int]:
         """Tasks running and waiting, workers alive; approximate."""
         return {

@@ -12,6 +12,9 @@ from executor.run import Scheduler
 from planner.graph import Node
 from planner.render import render
 
+# Planning of every client waits for the answer, so a slow expression must not take for ever.
+_SECONDS = 60.0
+
 
 class CachedStatistics:
     """`planner.schema.Statistics` backed by workers and catalog. Blocks until it knows.
@@ -56,5 +59,5 @@ class CachedStatistics:
         query = render(table)
         needed = {fingerprint: str(self._dataset(fingerprint)) for _, fingerprint in query.scans}
         arguments = {"query": query, "datasets": needed, "requests": [request]}
-        result = self._scheduler.call("statistics", arguments).result()
+        result = self._scheduler.call("statistics", arguments, _SECONDS).result()
         return int(result["values"][0])

@@ -40,7 +40,6 @@ def compile_batch(
     known: Collection[str],
     rows: Callable[[Node], int],
     available: Callable[[Value], bool],
-    cores: int,
     rules: Sequence[Rule] = RULES,
 ) -> Compiled:
     """Plans the pipelines that were built (position -> Built).
@@ -64,7 +63,7 @@ def compile_batch(
         Output(node, output.prepared, output.pipelines)
         for node, output in zip(rewritten.outputs, wanted.values(), strict=True)
     ]
-    tasks = lower(graph, outputs, rows, available, cores)
+    tasks = lower(graph, outputs, rows, available)
     replaced = dict(zip(wanted, rewritten.outputs, strict=True))
     tables = _tables(tasks)
     plans = tuple(

@@ -19,24 +19,19 @@ from planner.ops import (
     Concat,
     Encode,
     Fit,
-    FitTarget,
     Folds,
-    MapTarget,
     Materialise,
     Member,
     Predict,
     RidgeFolds,
     RidgePath,
     Score,
-    Vector,
 )
 from planner.order import ordered
 from planner.plan import Instruction, Task, Value
 from planner.render import render
 from planner.tableops import TRAIN_MASK
 
-# Recomputed wherever they are needed: cheaper than a file.
-CHEAP = (Columns, Vector, MapTarget, FitTarget)
 ANCHORS = (Fit, RidgeFolds, RidgePath)
 AFTER_FIT = (Predict, Member, Score)
 
@@ -58,7 +53,6 @@ class Lowering:
     outputs: Sequence[Output]
     rows: Callable[[Node], int]
     available: Callable[[Value], bool]
-    cores: int
 
     def __post_init__(self) -> None:
         self.nodes = list(walk((output.score for output in self.outputs), tables=False))
@@ -290,11 +284,10 @@ def lower(
     outputs: Sequence[Output],
     rows: Callable[[Node], int],
     available: Callable[[Value], bool],
-    cores: int,
 ) -> list[Task]:
     """Tasks for `outputs`, inputs before consumers.
 
     `rows` gives the number of rows of a prepared table (for estimates only); `available` says
     which values are already blocks in the store.
     """
-    return Lowering(graph, outputs, rows, available, cores).run()
+    return Lowering(graph, outputs, rows, available).run()

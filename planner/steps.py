@@ -171,12 +171,6 @@ class SqlStep(Model):
     sql: Expression
 
 
-class PythonStep(Model):
-    """A Python function of a data frame; only where the server allows code."""
-
-    python: Annotated[str, Field(min_length=1, max_length=100_000)]
-
-
 Step = (
     DeriveStep
     | FilterStep

@@ -147,7 +147,6 @@ class Engine:
             known=known,
             rows=lambda node: rows,
             available=available,
-            cores=2,
             rules=rules,
         )
 

@@ -187,7 +187,6 @@ class Planner:
             known=known.keys(),
             rows=rows,
             available=lambda value: self._store.has(value.name),
-            cores=self._scheduler.cores,
             rules=self._options.rules,
         )
         return known, compiled

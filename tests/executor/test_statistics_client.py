@@ -21,8 +21,11 @@ class Calls:
         self.asked: list[dict[str, Any]] = []
         self.error: Exception | None = None
 
-    def call(self, function: str, arguments: dict[str, Any]) -> "Future[dict[str, Any]]":
+    def call(
+        self, function: str, arguments: dict[str, Any], seconds: float
+    ) -> "Future[dict[str, Any]]":
         assert function == "statistics"
+        assert seconds <= 60  # planning of all clients waits for it
         self.asked.append(arguments)
         future: Future[dict[str, Any]] = Future()
         if self.error is None:

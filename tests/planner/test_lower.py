@@ -185,7 +185,7 @@ def test_estimates_grow_with_the_rows(engine: Engine) -> None:
     from planner.compile import compile_batch
 
     more = compile_batch(
-        engine.graph, built, known=(), rows=lambda node: 10**6, available=lambda v: False, cores=2
+        engine.graph, built, known=(), rows=lambda node: 10**6, available=lambda v: False
     )
     assert sum(t.seconds for t in more.plan.tasks) > sum(t.seconds for t in compiled.plan.tasks)
     assert sum(t.bytes for t in more.plan.tasks) > 1000 * 90
