@@ -15,7 +15,7 @@ from planner.graph import Graph, Node
 from planner.schema import Column
 from planner.spec import MAX_NAME
 from planner.sql import ExpressionInfo, check_expression
-from planner.sqltree import connection, literal
+from planner.sqltree import answer, literal
 from planner.steps import (
     CastStep,
     DeriveStep,
@@ -329,7 +329,7 @@ def constant(value: Scalar, column: Column, path: str) -> str:
 
 
 def _fits(text: str, sql_type: str) -> bool:
-    row = connection().execute(f"SELECT TRY_CAST(? AS {sql_type}) IS NOT NULL", [text]).fetchone()
+    row = answer(f"SELECT TRY_CAST({literal(text)} AS {sql_type}) IS NOT NULL")
     return bool(row and row[0])
 
 

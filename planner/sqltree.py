@@ -61,6 +61,13 @@ def connection() -> duckdb.DuckDBPyConnection:
     return _database().cursor()
 
 
+def answer(sql: str) -> tuple[Any, ...] | None:
+    """The first row of a query, with its values written out: to take a Python parameter, DuckDB
+    imports NumPy, pandas and Arrow, which is most of a second and 100 MB."""
+    row: tuple[Any, ...] | None = connection().execute(sql).fetchone()
+    return row
+
+
 def quote(name: str) -> str:
     """`name` as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
@@ -83,7 +90,7 @@ def statements(sql: str, path: str) -> list[Tree]:
     if bad is not None:
         raise SpecError("invalid_sql", f"The SQL holds the control character {bad!r}.", path=path)
     try:
-        row = connection().execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
+        row = answer(f"SELECT json_serialize_sql({literal(sql)})")
         assert row is not None
         parsed = json.loads(row[0], object_hook=_clean)
     except RecursionError:
@@ -175,7 +182,7 @@ def render_select(statement: Tree, path: str) -> str:
     """A statement tree as SQL text, checked to parse back to the very same tree."""
     document = json.dumps({"error": False, "statements": [statement]}, allow_nan=False)
     try:
-        row = connection().execute("SELECT json_deserialize_sql(?)", [document]).fetchone()
+        row = answer(f"SELECT json_deserialize_sql({literal(document)})")
     except duckdb.Error as error:
         raise SpecError("invalid_sql", f"SQL error: {first_line(error)}", path=path) from None
     assert row is not None
