@@ -58,6 +58,7 @@ PRELOAD = (
     "cloudpickle",
     "matplotlib.pyplot",
     "skrub",
+    "executor.distinct_text",
     "catboost",
 )
 
