@@ -43,7 +43,7 @@ unexport CONDA_PREFIX
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow check bench bench-smoke evals-upstream evals-sklearnex wheel lock clean distclean \
+.PHONY: help setup demo test test-slow check bench bench-smoke bench-kernels bench-clients bench-planner evals-upstream evals-sklearnex wheel lock clean distclean \
 	preflight preflight-check
 
 help: ## list the targets
@@ -70,10 +70,20 @@ check: preflight-check setup ## lint, check formats, types and the import rule
 	cd $(CRATE) && cargo clippy --all-targets -- -D warnings
 
 bench: setup ## measure all workloads (25 minutes) and rewrite docs/benchmarks.md
-	$(BIN)/python -m evals.bench --report build/bench --docs docs/benchmarks.md $(BENCH_FLAGS)
+	$(BIN)/python -m evals.bench --report build/bench --docs docs/benchmarks.md \
+		--allow-wrong upstream,sklearnex $(BENCH_FLAGS)
 
 bench-smoke: setup ## measure all workloads, small (2 minutes)
 	$(BIN)/python -m evals.bench --smoke --report build/bench-smoke $(BENCH_FLAGS)
+
+bench-kernels: setup ## measure the kernels against the libraries and the machine (4 minutes)
+	$(BIN)/python -m evals.kernels --json build/bench/kernels.json
+
+bench-clients: setup ## several clients of one server at once: what they cost, how long they wait
+	$(BIN)/python -m evals.clients --json build/clients.json $(BENCH_FLAGS)
+
+bench-planner: setup ## how long planning 1,000 to 10,000 pipelines takes
+	$(BIN)/python -m evals.planner_bench --json build/planner.json $(BENCH_FLAGS)
 
 evals-upstream: preflight ## install stratum-ai, the paper's prototype, for `make bench`
 	$(PYTHON) -m venv --clear $(UPSTREAM)

@@ -105,12 +105,14 @@ class Search:
 def summary(search: Search, seconds: float, startup: float) -> dict[str, Any]:
     """What a run is judged by; JSON values."""
     best = search.best()
+    # What came after the budget is not counted, nor is the time it took.
+    counted = seconds if search.seconds is None else min(seconds, search.seconds)
     return {
         "pipelines": len(search.nodes),
         "failed": sum(node.score is None for node in search.nodes),
         "seconds": round(seconds, 3),
         "startup_seconds": round(startup, 3),
-        "pipelines_per_minute": round(60 * len(search.nodes) / seconds, 2),
+        "pipelines_per_minute": round(60 * len(search.nodes) / counted, 2) if counted else 0.0,
         "best": None if best is None else best.name,
         "best_score": None if best is None else best.score,
         "nodes": [asdict(node) for node in search.nodes],
@@ -124,6 +126,18 @@ async def run(system: str, workload: Workload, search: Search, folder: Path) -> 
         startup = time.monotonic() - started
         seconds = await search.explore(place)
     return summary(search, seconds, startup)
+
+
+def line(system: str, metric: str, found: dict[str, Any]) -> str:
+    """What a run found, to be read by people."""
+    best = "no score"
+    if found["best_score"] is not None:
+        best = f"best {metric} {found['best_score']:.6f} ({found['best']})"
+    return (
+        f"{system:8} {found['pipelines']:4} pipelines ({found['failed']} failed) in "
+        f"{found['seconds']:.1f} s after {found['startup_seconds']:.1f} s to start, "
+        f"{found['pipelines_per_minute']:.1f} a minute, {best}"
+    )
 
 
 def agent(workload: str, seed: int = 0, **limits: Any) -> Search:
@@ -153,11 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             found = anyio.run(run, system, workload, search, folder / system)
             results[system] = found
-            print(
-                f"{system:8} {found['pipelines']:4} pipelines ({found['failed']} failed) in "
-                f"{found['seconds']:.1f} s, {found['pipelines_per_minute']:.1f} a minute, best "
-                f"{workload.metric} {found['best_score']} ({found['best']})"
-            )
+            print(line(system, workload.metric, found), flush=True)
     if given.json:
         given.json.write_text(json.dumps({"workload": given.workload, "systems": results}))
     return 0

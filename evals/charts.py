@@ -4,14 +4,15 @@ Built on matplotlib's object interface, without its global state.
 """
 
 import io
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from evals.kinds import ENGINE, OVERHEAD, TOTALS
 
 _INK, _FAINT, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
 _OURS = "#0b7a75"
@@ -32,6 +33,10 @@ _COLORS = {
     "stratum-incremental": "#5fb3ae",
     "stratum-stdio": "#2f6f9f",
 }
+# In charts: scripts, other systems, ours.
+_ORDER = ("sequential", "scripts", "concurrent", "reference", "joblib", "skrub", "sklearnex",
+          "upstream", "stratum", "stratum-stdio", "stratum-incremental",
+          "stratum-warm")  # fmt: skip
 _DPI = 144
 _WIDTH = 8.0  # inches
 # Behind texts that lines may cross.
@@ -46,6 +51,12 @@ def png(figure: Figure) -> bytes:
 
 def color(system: str) -> str:
     return _COLORS.get(system, _OURS_LIGHT if system.startswith("stratum") else _OTHERS)
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Systems as charts show them."""
+    known = {name: place for place, name in enumerate(_ORDER)}
+    return sorted(names, key=lambda name: known.get(name, len(known)))
 
 
 def figure(title: str, height: float, subtitle: str = "") -> tuple[Figure, Axes]:
@@ -103,7 +114,7 @@ def speedups(data: Mapping[str, Any]) -> Figure | None:
     }
     if not ratios:
         return None
-    names = list(reversed(["sequential", *ratios]))
+    names = list(reversed(ordered(["sequential", *ratios])))
     values = [ratios.get(name, 1.0) for name in names]
     made, axes = figure(
         "Speed against scripts run one after another",
@@ -114,7 +125,10 @@ def speedups(data: Mapping[str, Any]) -> Figure | None:
     low = min(0.5, *values) * 0.8
     axes.barh(names, [v - low for v in values], left=low, color=[color(n) for n in names],
               height=0.68)  # fmt: skip
-    floor, sequential = data["floor_seconds"], data["systems"]["sequential"]["seconds"]
+    scripts = run_of(data, "sequential")
+    # Without an end of the scripts there is no place for the floor on this axis.
+    floor = data["floor_seconds"] if scripts["status"] == "ok" else 0.0
+    sequential = scripts["seconds"]
     top = max(*values, sequential / floor if floor else 1.0)
     axes.set_xlim(low, top * 2.2)
     _plain_log(axes)
@@ -126,9 +140,11 @@ def speedups(data: Mapping[str, Any]) -> Figure | None:
         axes.text(sequential / floor, len(names) - 0.45, f" floor of fits {duration(floor)} ",
                   fontsize=8, color=_INK, ha="center", va="bottom", bbox=_BEHIND)  # fmt: skip
     for position, (name, value) in enumerate(zip(names, values, strict=True)):
-        seconds = run_of(data, name)["seconds"]
+        run = run_of(data, name)
         mark = "  WRONG" if data["parity"].get(name, {}).get("verdict") == "wrong" else ""
-        text = f"{times(value)}   {duration(seconds)}{mark}"
+        text = f"{times(value)}   {duration(run['seconds'])}{mark}"
+        if run["status"] != "ok":
+            text = f"~{times(value)}   {run['status']} after {duration(run['seconds'])}{mark}"
         axes.annotate(text, (value, position), (5, 0), textcoords="offset points", va="center",
                       fontsize=9, color="#b42318" if mark else _INK, bbox=_BEHIND)  # fmt: skip
     axes.grid(axis="x", color=_GRID, linewidth=0.8)
@@ -149,20 +165,20 @@ def progress(data: Mapping[str, Any]) -> Figure | None:
         f"{data['workload']['title']}; seconds since submission, logarithmic",
     )
     drawn = 0
-    ends: list[tuple[float, str]] = []
-    for name, run in data["systems"].items():
+    for name in ordered(data["systems"]):
+        run = data["systems"][name]
         if name in data["ablation"][:-1] or not run["known_at"]:
             continue
         moments = sorted(max(at, 1e-3) for at in run["known_at"].values())
         counts = list(range(1, len(moments) + 1))
         axes.step(moments, counts, where="post", color=color(name), linewidth=1.8, label=name)
-        ends.append((moments[-1], name))
         drawn += 1
     if not drawn:
         return None
     _plain_log(axes)
     axes.set_ylabel("pipelines", fontsize=9, color=_FAINT)
     axes.set_ylim(0, data["workload"]["pipelines"] * 1.05)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(color=_GRID, linewidth=0.8)
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return made
@@ -177,11 +193,11 @@ def memory(data: Mapping[str, Any]) -> Figure | None:
     }
     if not runs:
         return None
-    names = list(reversed(runs))
+    names = list(reversed(ordered(runs)))
     made, axes = figure(
         "Peak memory",
         1.5 + 0.36 * len(names),
-        "process tree, MiB: solid with shared pages counted once, pale once for each process",
+        "process tree, MB; pale: with shared pages counted for each process",
     )
     for position, name in enumerate(names):
         run = runs[name]
@@ -198,16 +214,11 @@ def memory(data: Mapping[str, Any]) -> Figure | None:
 
 def ablation(data: Mapping[str, Any]) -> Figure | None:
     """A waterfall: what each part takes off the time."""
-    steps = [n for n in data["ablation"] if data["systems"].get(n, {}).get("seconds")]
-    if len(steps) < 2:
+    steps = data["ablation_steps"]
+    if not steps:
         return None
-    seconds = [data["systems"][name]["seconds"] for name in steps]
-    prefix = "stratum-without-"
-    labels = ["all off"]
-    for before, after in pairwise(steps):
-        left = before.removeprefix(prefix).split("-")
-        kept = after.removeprefix(prefix).split("-") if after.startswith(prefix) else []
-        labels.append("+ " + ", ".join(part for part in left if part not in kept))
+    seconds = [data["systems"][data["ablation"][0]]["seconds"], *(s["seconds"] for s in steps)]
+    labels = ["all off", *(f"+ {step['part']}" for step in steps)]
     made, axes = figure(
         "What each part is worth",
         3.4,
@@ -221,8 +232,9 @@ def ablation(data: Mapping[str, Any]) -> Figure | None:
         axes.bar(index, abs(before - after), width, bottom=min(before, after), color=shade)
         axes.plot([index - 1 - width / 2, index + width / 2], [before, before], color=_FAINT,
                   linewidth=0.8)  # fmt: skip
-        axes.text(index, max(before, after), f"{times(before / after)}", ha="center",
-                  va="bottom", fontsize=9, color=_INK)  # fmt: skip
+        text = f"{after - before:+.1f} s\n{times(before / after)}"
+        axes.annotate(text, (index, max(before, after)), (0, 3), textcoords="offset points",
+                      ha="center", va="bottom", fontsize=9, color=_INK)  # fmt: skip
     axes.text(0, seconds[0], duration(seconds[0]), ha="center", va="bottom", fontsize=9,
               color=_INK)  # fmt: skip
     last = len(seconds)
@@ -232,7 +244,7 @@ def ablation(data: Mapping[str, Any]) -> Figure | None:
     axes.text(last, seconds[-1], duration(seconds[-1]), ha="center", va="bottom", fontsize=9,
               color=_INK)  # fmt: skip
     axes.set_xticks(range(last + 1), [*labels, "Stratum"])
-    axes.set_ylim(0, max(seconds) * 1.12)
+    axes.set_ylim(0, max(seconds) * 1.18)
     axes.set_ylabel("seconds", fontsize=9, color=_FAINT)
     axes.grid(axis="y", color=_GRID, linewidth=0.8)
     return made
@@ -245,8 +257,11 @@ _PROFILE_COLORS = {
     "predict": "#8f9bb3",
     "score": "#b8c1d1",
     "blocks": "#c58b4a",
+    "messages": "#ddb892",
     "planning": "#8f4f8f",
-    "scheduling": "#c194c1",
+    "scheduling": "#b07ab0",
+    "recording": "#c9a4c9",
+    "other": "#e0cbe0",
     "idle": "#eceff3",
 }
 _FITS = ("#0b5351", "#0b7a75", "#2a9d8f", "#5fb3ae", "#8accc6", "#b5e2dc")
@@ -264,26 +279,25 @@ def profile(data: Mapping[str, Any]) -> Figure | None:
     kinds: dict[str, float] = {}
     for found in runs.values():
         for kind, seconds in found.items():
-            if kind not in ("wall", "cores"):
+            if kind not in TOTALS:
                 share = seconds / (found["wall"] * found["cores"] or 1)
                 kinds[kind] = max(kinds.get(kind, 0.0), share)
     fits = sorted((k for k in kinds if k.startswith("fit:")), key=lambda k: -kinds[k])
-    order = ["read", "data", "features", *fits, "predict", "score", "blocks", "planning",
-             "scheduling", "idle"]  # fmt: skip
+    order = ["read", "data", "features", *fits, "predict", "score", *OVERHEAD, *ENGINE, "idle"]
     colors = {**_PROFILE_COLORS}
     for index, kind in enumerate(fits):
         colors[kind] = _FITS[index % len(_FITS)]
     made, axes = figure(
         "Where the time goes", 1.9 + 0.45 * len(runs), "share of cores x wall time, in percent"
     )
-    names = list(reversed(runs))
+    names = list(reversed(ordered(runs)))
     for position, name in enumerate(names):
         found = runs[name]
         total = found["wall"] * found["cores"]
         left = 0.0
         for kind in order:
             share = 100 * found.get(kind, 0.0) / total if total else 0.0
-            label = kind if position == 0 and kinds.get(kind, 0) >= 0.002 else None
+            label = kind if position == 0 and kinds.get(kind, 0) >= 0.01 else None
             axes.barh(position, share, left=left, color=colors.get(kind, _FAINT), height=0.62,
                       label=label, edgecolor="white", linewidth=0.4)  # fmt: skip
             if share >= 6:
@@ -303,16 +317,29 @@ def lines(
     series: Mapping[str, Sequence[tuple[float, float]]],
     x_label: str,
     y_label: str,
+    labels: Mapping[str, str] | None = None,
+    *,
+    logarithmic: bool = True,
 ) -> Figure:
-    """Curves by system on logarithmic axes."""
+    """Curves by system over a logarithmic axis. If the other is logarithmic too: dashed what
+    linear growth of the last would be; else it begins at zero."""
     made, axes = figure(title, 4.0, subtitle)
     for name, points in series.items():
         if points:
             xs, ys = zip(*points, strict=True)
             axes.plot(xs, ys, marker="o", markersize=4, linewidth=1.8, color=color(name),
-                      label=name)  # fmt: skip
+                      label=(labels or {}).get(name, name))  # fmt: skip
     _plain_log(axes)
-    _plain_log(axes, "y")
+    ends = [points for points in series.values() if len(points) > 1]
+    if not logarithmic:
+        axes.set_ylim(0, 1.15 * axes.get_ylim()[1])
+    elif ends:
+        _plain_log(axes, "y")
+        (first, low), (last, _) = ends[-1][0], ends[-1][-1]
+        limits = axes.get_ylim()
+        axes.plot([first, last], [low, low * last / first], color=_FAINT, linewidth=0.9,
+                  linestyle=(0, (4, 3)), zorder=1)  # fmt: skip
+        axes.set_ylim(limits)
     every = sorted({x for points in series.values() for x, _ in points})
     if every:
         axes.set_xticks(every, [f"{x:,.0f}" for x in every])

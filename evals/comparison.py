@@ -1,12 +1,14 @@
 """One workload's runs side by side. Input: system runs. Output: ratios, floor, parity, JSON.
 
-Systems that can express only some of the pipelines are compared by speed on what they answered:
-the seconds that plain scripts need for those pipelines, over the system's own seconds.
+Systems that can express only some of the pipelines, and systems that ran out of time, are compared
+by speed on what they answered: the seconds that plain scripts need for those pipelines, over the
+seconds that the system took until its last answer.
 """
 
 import heapq
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from evals.parity import Parity, compare
@@ -36,9 +38,31 @@ class Floor:
     by_model: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Step:
+    """One step of the ablation: `system` has `part` on, which the step before it had off.
+
+    Attributes:
+        seconds: Of this step.
+        saved: Seconds less than the step before; negative if the part costs more than it saves.
+        factor: Seconds of the step before over those of this one.
+    """
+
+    system: str
+    part: str
+    seconds: float
+    saved: float
+    factor: float
+
+
 @dataclass
 class Comparison:
-    """Everything that was measured on one workload; what reports are made from."""
+    """Everything that was measured on one workload; what reports are made from.
+
+    Attributes:
+        ablation: Systems from everything off to everything on.
+        allowed: Systems whose wrong scores are shown, but are no failure.
+    """
 
     workload: Workload
     rows: int | None
@@ -48,12 +72,13 @@ class Comparison:
     parity: dict[str, Parity] = field(default_factory=dict)
     ablation: list[str] = field(default_factory=list)
     systems: dict[str, System] = field(default_factory=dict)
+    allowed: tuple[str, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
 
     def add(self, system: System, run: SystemRun) -> None:
         self.systems[system.name] = system
         self.runs[system.name] = run
-        if run.status == "ok":
+        if run.status == "ok" or run.partial:
             self.parity[system.name] = compare(
                 self.workload, self.reference.results, run, one_thread=system.one_thread
             )
@@ -62,18 +87,40 @@ class Comparison:
 
     @property
     def failures(self) -> list[str]:
-        """What makes the command fail: wrong scores and ends of systems that are ours."""
+        """What makes the command fail: wrong scores of any system, unless they are allowed; no
+        reference; and crashes and engines that do not end, unless they are somebody else's."""
         found = []
         if self.reference.status != "ok":
             found.append(f"reference: {self.reference.status}: {self.reference.reason}")
         for name, run in self.runs.items():
-            if self.systems[name].foreign or run.status == "skipped":
-                continue
-            if run.status != "ok":
+            if self.systems[name].fails_with(run.status):
                 found.append(f"{name}: {run.status}: {run.reason}")
-            elif self.parity[name].mismatches:
-                found.append(f"{name}: {len(self.parity[name].mismatches)} wrong")
+            wrong = self.parity[name].mismatches if name in self.parity else []
+            if wrong and name not in self.allowed:
+                found.append(f"{name}: {len(wrong)} wrong")
         return found
+
+    def steps(self) -> list[Step]:
+        """What each part is worth; empty unless every step of the ablation ended.
+
+        The seconds saved sum up to the difference between everything off and everything on, and
+        the factors multiply to its ratio.
+        """
+        found = []
+        runs = [self.runs[name] for name in self.ablation if name in self.runs]
+        if len(runs) < len(self.ablation) or any(run.status != "ok" for run in runs):
+            return []
+        for before, after in pairwise(runs):
+            part = set(self._off(before.name)) - set(self._off(after.name))
+            old, new = before.seconds or 0.0, after.seconds or 0.0
+            found.append(
+                Step(after.name, ", ".join(sorted(part)), new, old - new, old / new if new else 0.0)
+            )
+        return found
+
+    def _off(self, name: str) -> list[str]:
+        off: list[str] = self.systems[name].options.get("off", [])
+        return off
 
     def floor(self) -> Floor:
         kinds = {pipeline.name: pipeline.kind for pipeline in self.workload.pipelines}
@@ -96,12 +143,12 @@ class Comparison:
     def speed(self, name: str) -> float | None:
         """Seconds of plain scripts for what the system answered, for each of its seconds."""
         run = self.reference if name == REFERENCE.name else self.runs.get(name)
-        if run is None or run.status != "ok" or not run.seconds:
+        if run is None or not run.spent:
             return None
         scripts = self.runs.get("sequential")
         if scripts is None or scripts.status != "ok" or scripts.seconds is None:
             scripts = self.reference
-        # A failed pipeline of a foreign system is no work done.
+        # A failed pipeline of somebody else's system is no work done.
         foreign = name in self.systems and self.systems[name].foreign
         done = [
             n
@@ -110,7 +157,7 @@ class Comparison:
         ]
         known = {n: r.seconds for n, r in scripts.results.items()}
         seconds = sum(known.get(n) or 0.0 for n in done)
-        return seconds / run.seconds if seconds else None
+        return seconds / run.spent if seconds else None
 
     def ratio(self, name: str, over: str) -> float | None:
         """How many times faster `name` is than `over`."""
@@ -157,6 +204,7 @@ class Comparison:
             "floor_seconds": self.floor().seconds,
             "floor": asdict(self.floor()),
             "ablation": self.ablation,
+            "ablation_steps": [asdict(step) for step in self.steps()],
             "failures": self.failures,
         }
 

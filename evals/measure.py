@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-INTERVAL = 0.05  # seconds between samples of resident memory
+INTERVAL = 0.1  # seconds between samples of resident memory
 # Samples between looks for new processes, which reads all of /proc, and between sums of
 # proportional memory, which take the kernel longer.
 _LOOK_EVERY = 4

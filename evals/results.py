@@ -40,11 +40,18 @@ class PipelineResult:
 class SystemRun:
     """One system on one workload. Times in seconds, memory in MiB, of the whole process tree.
 
+    A system that ran out of time or crashed has the results that it gave until then.
+
     Attributes:
-        seconds: Wall time, imports excluded; the median over `repeats`.
+        seconds: Wall time, imports excluded; the median over `repeats`. Of a system that did not
+            end: until it was ended.
         import_seconds: Start of the processes and imports.
-        fits: Model fits as [key, pipeline, model, seconds], of the reference only.
-        profile: Seconds by kind of work, of Stratum only.
+        total_seconds: What the system took of the evaluation: imports, all repetitions, and the
+            end of its processes.
+        fits: Model fits that no closed form serves as [key, pipeline, model, seconds], of the
+            reference only.
+        profile: Seconds by kind of work, of Stratum only; `backends` seconds of operations by
+            backend.
         plans: What planning said of each request, of Stratum only.
     """
 
@@ -57,13 +64,27 @@ class SystemRun:
     peak_rss_mb: float | None = None
     peak_pss_mb: float | None = None
     import_seconds: float | None = None
+    total_seconds: float = 0.0
     first_result_seconds: float | None = None
     results: dict[str, PipelineResult] = field(default_factory=dict)
     repeats: list[float] = field(default_factory=list)
     profile: dict[str, float] = field(default_factory=dict)
+    backends: dict[str, float] = field(default_factory=dict)
     plans: list[dict[str, Any]] = field(default_factory=list)
     fits: list[tuple[str, str, str, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def partial(self) -> bool:
+        """Whether it answered some pipelines, and then did not end."""
+        return self.status in ("timeout", "crashed") and bool(self.results)
+
+    @property
+    def spent(self) -> float | None:
+        """Seconds for the answers it gave: to its end, or to the last of them."""
+        if self.status == "ok":
+            return self.seconds
+        return max((r.at for r in self.results.values()), default=None) if self.partial else None
 
     def to_json(self) -> dict[str, Any]:
         """As the report file has it: `scores` by pipeline name, without the single fits."""

@@ -2,8 +2,9 @@
 
     python -m evals.run --workload churn_trace --systems sequential,concurrent,stratum
 
-Exit status 0 if all scores are right, 1 if a system of ours is wrong or does not end, 2 for
-wrong arguments. A workload whose data is missing is skipped.
+Exit status 1 if a score of any system is wrong (besides those of ``--allow-wrong``, which are
+listed all the same), if the engine does not end, or a system that is not somebody else's crashes;
+2 for wrong arguments; else 0. A workload whose data is missing is skipped.
 """
 
 import argparse
@@ -12,9 +13,9 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -23,23 +24,28 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from evals import machine, measure, selftest
 from evals.comparison import Comparison, by_name
 from evals.results import SystemRun
-from evals.runner import end_on_sigterm, run_system
+from evals.runner import STARTING, end_on_sigterm, run_system
 from evals.systems.table import DEFAULT, PARTS, REFERENCE, SYSTEMS, System, without
 from evals.workloads.base import NAMES, Workload, WorkloadSkipped, load
 
 TIMEOUT = 3600.0  # seconds for one system
-_LEAST = 60.0  # seconds that a system is given at least, however late it is
+_LEAST = 60.0  # seconds that a system is given at least, if it is begun at all
 _MISMATCHES = 10  # printed for each system; the JSON has all
 
-Bar = Callable[[System, int], Callable[[int], None]]
+Bar = Callable[[System, int], "Line"]
 
 
 @dataclass(frozen=True)
 class Settings:
     """What to measure, and how.
 
-    Systems are run in the order given; those that are left when `budget` seconds are over, are
-    skipped.
+    Systems are run in the order given, those of the ablation before the first that is somebody
+    else's. When `budget` seconds are over, those that are left are skipped, besides the first.
+
+    Attributes:
+        timeout: Seconds for each system; `timeouts` are exceptions by name.
+        starting: Seconds for the imports of each.
+        allow_wrong: Systems whose wrong scores do not make the command fail.
     """
 
     workload: str
@@ -49,7 +55,10 @@ class Settings:
     repeat: int = 1
     ablate: tuple[str, ...] = ()
     timeout: float = TIMEOUT
+    timeouts: Mapping[str, float] = field(default_factory=dict)
+    starting: float = STARTING
     budget: float = math.inf
+    allow_wrong: tuple[str, ...] = ()
 
 
 def measure_workload(settings: Settings, console: Console, folder: Path) -> Comparison:
@@ -60,28 +69,40 @@ def measure_workload(settings: Settings, console: Console, folder: Path) -> Comp
 
         def run(system: System) -> SystemRun:
             left = settings.budget - (time.monotonic() - began)
-            if left <= 0 and system is not REFERENCE:
-                reason = f"the {settings.budget:g} s for this workload were over"
+            if left <= 0 and system.name not in (REFERENCE.name, *settings.systems[:1]):
+                reason = "the time for this workload was over"
                 return SystemRun(system.name, system.title, "skipped", reason)
-            return run_system(
+            limit = settings.timeouts.get(system.name, settings.timeout)
+            line = bar(system, len(workload.pipelines))
+            found = run_system(
                 _with_home(system, folder),
                 workload,
                 folder,
-                timeout=max(min(settings.timeout, left), _LEAST),
+                timeout=min(limit, max(left, _LEAST)),
+                starting=settings.starting,
                 # The reference is there for its scores.
                 repeat=1 if system is REFERENCE else settings.repeat,
-                progress=bar(system, len(workload.pipelines)),
+                progress=line.progress,
             )
+            line.end(found)
+            return found
 
         comparison = Comparison(
-            workload, settings.rows, measure.cores(), run(REFERENCE), about=machine.about()
+            workload,
+            settings.rows,
+            measure.cores(),
+            run(REFERENCE),
+            allowed=settings.allow_wrong,
+            about=machine.about(),
         )
         steps = ablation(settings.ablate)
         wanted = [by_name(name) for name in settings.systems]
-        wanted += [s for s in steps if s.name not in settings.systems]
+        place = next((i for i, s in enumerate(wanted) if s.foreign), len(wanted))
+        wanted[place:place] = [s for s in steps if s.name not in settings.systems]
         comparison.ablation = [system.name for system in steps]
         for system in wanted:
             comparison.add(system, run(system))
+    comparison.about["seconds_used"] = time.monotonic() - began
     return comparison
 
 
@@ -105,14 +126,21 @@ def _with_home(system: System, folder: Path) -> System:
     return replace(system, options={**system.options, "home": str(folder / "stratum-home")})
 
 
+@dataclass(frozen=True)
+class Line:
+    """What is shown of one system: how many pipelines have ended, and how it ended itself."""
+
+    progress: Callable[[int], None]
+    end: Callable[[SystemRun], None]
+
+
 @contextmanager
 def bars(console: Console) -> Iterator[Bar]:
-    """Live bars on a terminal, else a line for each system that begins."""
+    """Live bars on a terminal, else a line for each system that has ended."""
     if not console.is_terminal:
 
-        def line(system: System, total: int) -> Callable[[int], None]:
-            console.print(f"{system.name}: {total} pipelines ...")
-            return lambda done: None
+        def line(system: System, total: int) -> Line:
+            return Line(lambda done: None, lambda run: console.print(ended(run), soft_wrap=True))
 
         yield line
         return
@@ -124,11 +152,28 @@ def bars(console: Console) -> Iterator[Bar]:
         console=console,
     ) as progress:
 
-        def bar(system: System, total: int) -> Callable[[int], None]:
+        def bar(system: System, total: int) -> Line:
             task = progress.add_task(system.name, total=total)
-            return lambda done: progress.update(task, completed=done)
+
+            def end(run: SystemRun) -> None:
+                progress.remove_task(task)
+                console.print(ended(run), soft_wrap=True)
+
+            return Line(lambda done: progress.update(task, completed=done), end)
 
         yield bar
+
+
+def ended(run: SystemRun) -> str:
+    """One line on how a system ended, and what its run took besides."""
+    text = f"  {run.name:<24}"
+    if run.seconds is not None:
+        text += f"{run.seconds:8.2f} s"
+    if run.status != "ok":
+        text += f"  {run.status}: {run.reason}"
+    if run.total_seconds:
+        text += f"  ({run.total_seconds:.1f} s with imports and end)"
+    return text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -143,6 +188,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.repeat,
         arguments.ablate,
         arguments.timeout,
+        allow_wrong=arguments.allow_wrong,
     )
     with tempfile.TemporaryDirectory(prefix="stratum-evals-") as folder:
         try:
@@ -166,6 +212,8 @@ def finish(comparisons: list[Comparison], out: Path | None, report: Path | None)
         for parity in comparison.parity.values():
             for difference in parity.mismatches[:_MISMATCHES]:
                 print(f"mismatch: {difference}")
+            if len(parity.mismatches) > _MISMATCHES:
+                print(f"mismatch: {parity.system}: {len(parity.mismatches) - _MISMATCHES} more")
         for failure in comparison.failures:
             print(f"FAILED: {failure}")
     if out is not None:
@@ -183,7 +231,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m evals.run", description="Compares systems.")
     parser.add_argument("--workload", required=True, type=_workload, metavar="NAME",
                         help=", ".join(NAMES))  # fmt: skip
-    parser.add_argument("--systems", type=_systems, default=DEFAULT, metavar="A,B,...",
+    parser.add_argument("--systems", type=systems_of, default=DEFAULT, metavar="A,B,...",
                         help=f"of {', '.join(SYSTEMS)} (default: {','.join(DEFAULT)})")  # fmt: skip
     parser.add_argument("--rows", type=_positive, help="size of the main table")
     parser.add_argument("--limit", type=_positive, help="pipelines at most")
@@ -191,6 +239,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ablate", type=_parts, default=(), metavar="A,B,...",
                         help=f"also Stratum with parts off: {','.join(PARTS)}")  # fmt: skip
     parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds for one system")
+    parser.add_argument("--allow-wrong", type=systems_of, default=(), metavar="A,B,...",
+                        help="wrong scores of these are shown, but are no failure")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
     parser.add_argument("--report", type=Path, metavar="DIR",
                         help="write Markdown, charts and an HTML page")  # fmt: skip
@@ -203,7 +253,8 @@ def _workload(text: str) -> str:
     return text
 
 
-def _systems(text: str) -> tuple[str, ...]:
+def systems_of(text: str) -> tuple[str, ...]:
+    """Names from a list with commas, for a command line."""
     names = tuple(dict.fromkeys(filter(None, text.split(","))))
     for name in names:
         try:

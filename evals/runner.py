@@ -25,7 +25,7 @@ from evals.systems.table import ROOT, System
 from evals.workloads.base import Workload
 
 _LOG_LINES = 3  # of the log of a system that crashed
-_STARTING = 600.0  # seconds for imports, and for the first run of a warm system
+STARTING = 300.0  # seconds for processes to start and import
 _READ = 1 << 16
 
 
@@ -35,6 +35,7 @@ def run_system(
     folder: Path,
     *,
     timeout: float,
+    starting: float = STARTING,
     repeat: int = 1,
     progress: Callable[[int], None] = lambda done: None,
 ) -> SystemRun:
@@ -43,18 +44,26 @@ def run_system(
     Args:
         folder: Scratch space.
         timeout: Wall seconds after which the system is ended.
+        starting: Wall seconds for what comes before: imports, and with `timeout` on top the
+            first run of a warm system.
         progress: Called with the number of pipelines that have ended.
     """
     found: list[SystemRun] = []
+    began = time.perf_counter()
     for attempt in range(repeat):
-        run = _Child(system, workload, folder / f"{system.name}-{attempt}", timeout, progress).run()
+        room = folder / f"{system.name}-{attempt}"
+        run = _Child(system, workload, room, timeout, starting, progress).run()
         if run.status != "ok":
-            return run
+            return replace(run, total_seconds=time.perf_counter() - began)
         found.append(run)
     seconds = sorted(run.seconds or 0.0 for run in found)
     middle = statistics.median_low(seconds)
     chosen = next(run for run in found if (run.seconds or 0.0) == middle)
-    return replace(chosen, repeats=[round(s, 4) for s in seconds])
+    return replace(
+        chosen,
+        repeats=[round(s, 4) for s in seconds],
+        total_seconds=time.perf_counter() - began,
+    )
 
 
 class _Child:
@@ -66,12 +75,14 @@ class _Child:
         workload: Workload,
         folder: Path,
         timeout: float,
+        starting: float,
         progress: Callable[[int], None],
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._system = system
         self._folder = folder
         self._timeout = timeout
+        self._starting = starting + (timeout if system.options.get("warm") else 0)
         self._progress = progress
         self._log = folder / "log.txt"
         self._run = SystemRun(system.name, system.title)
@@ -104,7 +115,7 @@ class _Child:
             try:
                 self._converse(process, meter, _Lines(events))
             finally:
-                _close(process, meter)
+                _close(process, meter, self._run.status)
         return self._run
 
     def _python(self) -> Path | None:
@@ -117,12 +128,13 @@ class _Child:
         self, process: "subprocess.Popen[bytes]", meter: measure.Meter, lines: "_Lines"
     ) -> None:
         began = time.perf_counter()
-        deadline = began + _STARTING + (self._timeout if self._system.options.get("warm") else 0)
+        deadline = began + self._starting
         while True:
             event = lines.next(deadline - time.perf_counter())
             if event is None:
                 late = time.perf_counter() >= deadline
                 status: Status = "timeout" if late else "crashed"
+                self._used(meter)
                 self._ended(status, self._why(process, late))
                 return
             match event.pop("event"):
@@ -141,6 +153,7 @@ class _Child:
                     self._ended("unavailable", event["reason"])
                     return
                 case "crashed":
+                    self._used(meter)
                     self._ended("crashed", event["reason"])
                     return
 
@@ -155,25 +168,36 @@ class _Child:
         self._progress(len(self._run.results))
 
     def _finished(self, event: dict[str, Any], meter: measure.Meter) -> None:
-        usage = meter.stop()
+        self._used(meter)
         run = self._run
         run.seconds = event.get("seconds_without_imports", event["seconds"])
         if "imports" in event:
             run.import_seconds = event["imports"]
-        run.cpu_seconds = usage.cpu_seconds
-        run.peak_rss_mb, run.peak_pss_mb = usage.peak_rss_mb, usage.peak_pss_mb
         run.profile = event.get("profile", {})
+        run.backends = event.get("backends", {})
         run.plans = event.get("plans", [])
         run.notes = event.get("notes", [])
         run.repeats = [round(run.seconds or 0.0, 4)]
+
+    def _used(self, meter: measure.Meter) -> None:
+        """Notes what was used since the system was ready."""
+        run = self._run
+        if run.import_seconds is None:
+            return
+        usage = meter.stop()
+        run.seconds, run.cpu_seconds = usage.seconds, usage.cpu_seconds
+        run.peak_rss_mb, run.peak_pss_mb = usage.peak_rss_mb, usage.peak_pss_mb
 
     def _ended(self, status: Status, reason: str) -> SystemRun:
         self._run.status, self._run.reason = status, reason
         return self._run
 
     def _why(self, process: "subprocess.Popen[bytes]", late: bool) -> str:
+        if late and self._run.import_seconds is None:
+            return f"not ready after {self._starting:.0f} s"
         if late:
-            return f"not finished after {self._timeout:g} s"
+            done, total = len(self._run.results), len(self._request.workload.pipelines)
+            return f"not finished after {self._timeout:.0f} s, {done} of {total} answered"
         tail = self._log.read_text(errors="replace").strip().splitlines()[-_LOG_LINES:]
         return f"ended with status {process.wait()}: " + " | ".join(tail)
 
@@ -221,14 +245,14 @@ def _say(process: "subprocess.Popen[bytes]", word: str) -> None:
         pass  # it has just crashed, which the next event tells
 
 
-def _close(process: "subprocess.Popen[bytes]", meter: measure.Meter) -> None:
-    """Lets the process end by itself, then ends what is left of its tree."""
+def _close(process: "subprocess.Popen[bytes]", meter: measure.Meter, status: Status) -> None:
+    """Lets the process end by itself, unless it was late, then ends what is left of its tree."""
     assert process.stdin is not None
     tree = [p for p in meter.processes() if p.pid != process.pid]
     meter.stop()
     process.stdin.close()
     try:
-        process.wait(15)
+        process.wait(0 if status == "timeout" else 15)
     except subprocess.TimeoutExpired:
         process.terminate()
     # The engine's processes end themselves when it does; they are given a moment.

@@ -1,16 +1,21 @@
-"""How time and memory grow. Input: command line. Output: table, JSON, charts.
+"""How time and memory grow. Input: command line. Output: table, growth, JSON, charts.
 
     python -m evals.scaling --systems sequential,concurrent,stratum --report build/scaling
+        [--pipelines 8,16,...,1024] [--rows 10000,...,1000000] [--seconds 300] [--json FILE]
 
-Doubles the number of pipelines, from one grammar over the generated house sales, and multiplies
-the rows. A system that took long at one size is left out at the next.
+Doubles the number of pipelines over 10,000 rows, from one grammar over the generated house sales,
+then grows the rows under 32 pipelines. A system is left out, with the reason, where as it grew
+lately it would take longer than ``--seconds``, or when it has; so each takes at most about twice
+that for the pipelines and twice for the rows: with the defaults an hour in all at the very most.
+Growth is printed as the exponent of a fit: one means linear.
 """
 
 import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,9 +24,10 @@ import numpy as np
 from rich.console import Console
 
 from evals import charts, machine
+from evals.charts import duration
 from evals.comparison import by_name
 from evals.parity import compare
-from evals.report import write_report
+from evals.report import setting, write_report
 from evals.results import SystemRun
 from evals.run import bars
 from evals.runner import end_on_sigterm, run_system
@@ -91,39 +97,62 @@ def _pipeline(name: str, model: str, params: dict[str, Any], text: str) -> Pipel
     return Pipeline(name, spec, uk_housing.FUNCTION, arguments, kind, family)
 
 
+@dataclass
 class Sweep:
-    """Runs systems at growing sizes."""
+    """Runs systems at growing sizes; `seconds` is the limit of each system at each size.
 
-    def __init__(self, systems: Sequence[str], seconds: float, console: Console) -> None:
-        self._systems = systems
-        self._seconds = seconds
-        self._console = console
-        self.wrong: list[str] = []
+    Attributes:
+        points: ``{"pipelines", "rows", "system", "seconds", ...}`` of the runs that ended.
+        left_out: Why there are no more points of a system.
+        wrong: Scores on which systems disagree.
+    """
 
-    def run(self, sizes: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
-        """Points ``{"pipelines", "rows", "system", "seconds", ...}`` for (pipelines, rows)."""
-        points: list[dict[str, Any]] = []
-        left_out: set[str] = set()
+    systems: Sequence[str]
+    seconds: float
+    console: Console
+    points: list[dict[str, Any]] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    def run(self, by: str, sizes: Sequence[tuple[int, int]]) -> None:
+        """Takes the systems through (pipelines, rows), which grow in `by`."""
+        going = dict.fromkeys(self.systems)
         for count, rows in sizes:
-            self._console.print(f"{count} pipelines, {rows:,} rows")
-            with tempfile.TemporaryDirectory(prefix="stratum-scaling-") as name:
-                folder = Path(name)
-                made = workload(count, rows, folder)
-                done: dict[str, SystemRun] = {}
-                with bars(self._console) as bar:
-                    for system in (by_name(s) for s in self._systems if s not in left_out):
-                        # Growth by half is expected between sizes at least.
-                        run = run_system(system, made, folder, timeout=2 * self._seconds,
-                                         progress=bar(system, count))  # fmt: skip
-                        done[system.name] = run
-                        if run.status != "ok" or (run.seconds or 0) > self._seconds / 2:
-                            left_out.add(system.name)
-                        if run.status == "ok":
-                            points.append(_point(count, rows, run))
-                        else:
-                            self._console.print(f"{system.name}: {run.status}: {run.reason}")
-                self._check(made, done)
-        return points
+            size = {"pipelines": count, "rows": rows}
+            self.console.print(f"{count} pipelines, {rows:,} rows")
+            for name in list(going):
+                guess = expected(self._series(name), by, size[by])
+                if guess > self.seconds:
+                    self._leave(going, name, size, f"it would take about {duration(guess)}")
+            if going:
+                self._measure(going, size)
+
+    def _measure(self, going: dict[str, None], size: dict[str, int]) -> None:
+        with tempfile.TemporaryDirectory(prefix="stratum-scaling-") as name:
+            folder = Path(name)
+            made = workload(size["pipelines"], size["rows"], folder)
+            done: dict[str, SystemRun] = {}
+            with bars(self.console) as bar:
+                for system in (by_name(name) for name in list(going)):
+                    line = bar(system, size["pipelines"])
+                    run = run_system(system, made, folder, timeout=self.seconds,
+                                     progress=line.progress)  # fmt: skip
+                    line.end(run)
+                    done[system.name] = run
+                    if run.status == "ok":
+                        self.points.append({**size, **point(run)})
+                    else:
+                        self._leave(going, system.name, size, f"{run.status}: {run.reason}")
+            self._check(made, done)
+
+    def _leave(self, going: dict[str, None], name: str, size: dict[str, int], why: str) -> None:
+        del going[name]
+        text = f"{name}: none from {size['pipelines']} pipelines on {size['rows']:,} rows on: {why}"
+        self.left_out.append(text)
+        self.console.print(f"  {text}", soft_wrap=True)
+
+    def _series(self, name: str) -> list[dict[str, Any]]:
+        return [found for found in self.points if found["system"] == name]
 
     def _check(self, made: Workload, done: dict[str, SystemRun]) -> None:
         """Scores against the first system; their numbers of threads differ."""
@@ -137,10 +166,9 @@ class Sweep:
             self.wrong += [f"{made.title}: {d}" for d in parity.mismatches]
 
 
-def _point(count: int, rows: int, run: SystemRun) -> dict[str, Any]:
+def point(run: SystemRun) -> dict[str, Any]:
+    """What is kept of a run."""
     return {
-        "pipelines": count,
-        "rows": rows,
         "system": run.name,
         "seconds": run.seconds,
         "cpu_seconds": run.cpu_seconds,
@@ -150,57 +178,105 @@ def _point(count: int, rows: int, run: SystemRun) -> dict[str, Any]:
     }
 
 
+def expected(points: Sequence[Mapping[str, Any]], by: str, size: int) -> float:
+    """Seconds that a system would take at `size`, as it grew lately; linear if not known."""
+    if not points:
+        return 0.0
+    last = points[-1]
+    power = 1.0
+    if len(points) > 1:
+        power = exponent([(p[by], p["seconds"]) for p in points[-2:]]) or power
+    return float(last["seconds"] * (size / last[by]) ** power)
+
+
+def exponent(points: Sequence[tuple[float, float]]) -> float | None:
+    """The power of x with which y grows: least squares on logarithms; None for one point."""
+    if len({x for x, _ in points}) < 2:
+        return None
+    xs, ys = np.log(np.array(points, float)).T
+    return float(np.polyfit(xs, ys, 1)[0])
+
+
+def growth(points: Sequence[Mapping[str, Any]], by: str, value: str) -> dict[str, str]:
+    """How `value` grows, in words, by system: over all sizes, and over the last step."""
+    found = {}
+    for name in dict.fromkeys(p["system"] for p in points):
+        pairs = [(p[by], p[value]) for p in points if p["system"] == name]
+        power, last = exponent(pairs), exponent(pairs[-2:])
+        if power is not None and last is not None:
+            found[name] = f"{by}^{power:.2f}, in the last step ^{last:.2f}"
+    return found
+
+
 def pictures(points: Sequence[dict[str, Any]], by: str, fixed: str) -> dict[str, bytes]:
     """Time and memory against ``pipelines`` or ``rows``."""
     found = {}
-    for value, title, unit in (
-        ("seconds", "Time", "seconds"),
-        ("peak_pss_mb", "Peak memory", "MiB"),
+    for value, title, unit, note in (
+        ("seconds", "Time", "seconds", "logarithmic; dashed: linear growth"),
+        ("peak_pss_mb", "Peak memory", "MB", "process tree, shared pages counted once"),
     ):
         series: dict[str, list[tuple[float, float]]] = {}
-        for point in points:
-            series.setdefault(point["system"], []).append((point[by], point[value]))
-        figure = charts.lines(f"{title} against number of {by}", fixed, series, by, unit)
+        for each in points:
+            series.setdefault(each["system"], []).append((each[by], each[value]))
+        labels = {
+            name: name if (power := exponent(pairs)) is None else f"{name}, {by}^{power:.2f}"
+            for name, pairs in series.items()
+        }
+        figure = charts.lines(
+            f"{title} against number of {by}", f"{fixed}; {note}", series, by, unit, labels,
+            logarithmic=value == "seconds",
+        )  # fmt: skip
         found[f"scaling-{by}-{value}"] = charts.png(figure)
     return found
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = _parser().parse_args(argv)
+    given = _parser().parse_args(argv)
     end_on_sigterm()
     console = Console(stderr=True, highlight=False)
-    sweep = Sweep(arguments.systems, arguments.seconds, console)
-    by_pipelines = sweep.run([(count, _BASE_ROWS) for count in arguments.pipelines])
-    by_rows = sweep.run([(_BASE_PIPELINES, rows) for rows in arguments.rows])
-    for point in (*by_pipelines, *by_rows):
-        print(
-            f"{point['pipelines']:>5} pipelines {point['rows']:>9,} rows {point['system']:<20} "
-            f"{point['seconds']:>8.2f} s {point['peak_pss_mb']:>7,.0f} MiB"
-        )
-    for line in sweep.wrong:
-        print(f"mismatch: {line}")
     drawn: dict[str, bytes] = {}
-    if by_pipelines:
-        drawn |= pictures(by_pipelines, "pipelines", f"{_BASE_ROWS:,} rows; logarithmic")
-    if by_rows:
-        drawn |= pictures(by_rows, "rows", f"{_BASE_PIPELINES} pipelines; logarithmic")
-    if arguments.json is not None:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        data = {**machine.about(), "pipelines": by_pipelines, "rows": by_rows}
-        arguments.json.write_text(json.dumps({**data, "wrong": sweep.wrong}, indent=1) + "\n")
-    if arguments.report is not None:
-        write_report([], arguments.report, drawn)
-    return 1 if sweep.wrong else 0
+    said: list[str] = []
+    data: dict[str, Any] = {**machine.about(), "wrong": []}
+    plans = (
+        ("pipelines", [(count, _BASE_ROWS) for count in given.pipelines], f"{_BASE_ROWS:,} rows"),
+        ("rows", [(_BASE_PIPELINES, rows) for rows in given.rows], f"{_BASE_PIPELINES} pipelines"),
+    )
+    for by, sizes, fixed in plans:
+        sweep = Sweep(given.systems, given.seconds, console)
+        sweep.run(by, sizes)
+        for each in sweep.points:
+            print(
+                f"{each['pipelines']:>5} pipelines {each['rows']:>9,} rows {each['system']:<20} "
+                f"{each['seconds']:>8.2f} s {each['peak_pss_mb']:>7,.0f} MB"
+            )
+        for value, called in (("seconds", "time"), ("peak_pss_mb", "memory")):
+            for name, text in growth(sweep.points, by, value).items():
+                said.append(f"{name}: {called} grows as {text} ({fixed})")
+        said += sweep.left_out
+        data |= {by: sweep.points, f"{by}_left_out": sweep.left_out}
+        data["wrong"] += sweep.wrong
+        if sweep.points:
+            drawn |= pictures(sweep.points, by, fixed)
+    for line in (*said, *(f"mismatch: {text}" for text in data["wrong"])):
+        print(line)
+    if given.json is not None:
+        given.json.parent.mkdir(parents=True, exist_ok=True)
+        given.json.write_text(json.dumps({**data, "growth": said}, indent=1) + "\n")
+    if given.report is not None:
+        write_report([], given.report, drawn, [setting(data), *said])
+        print(f"\nreport: {given.report / 'index.html'}")
+    return 1 if data["wrong"] else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m evals.scaling", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--systems", type=lambda text: tuple(text.split(",")), default=DEFAULT,
                         metavar="A,B,...")  # fmt: skip
     parser.add_argument("--pipelines", type=_numbers, default=PIPELINES, metavar="N,...")
     parser.add_argument("--rows", type=_numbers, default=ROWS, metavar="N,...")
     parser.add_argument("--seconds", type=float, default=300.0,
-                        help="a system that takes half of it is left out afterwards")  # fmt: skip
+                        help="limit of a system at a size; beyond, it is left out")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--report", type=Path, metavar="DIR")
     return parser

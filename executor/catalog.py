@@ -12,21 +12,23 @@ from sqlite3 import Row
 from executor.catalog_evaluations import EvaluationTable
 from executor.catalog_file import from_json, to_json
 from executor.catalog_jobs import JobTable, process_alive
+from executor.catalog_looks import LookTable
 from executor.catalog_results import ResultTable
 from executor.catalog_rows import (
     DatasetRow,
     Direction,
     EvaluationRow,
     EvaluationStatus,
+    ExtentRow,
     FailureRow,
     JobRow,
     JobState,
     LeaderboardPage,
     ScoreRow,
     Timing,
-    TimingSummary,
     comparable_key,
 )
+from executor.catalog_timings import TimingTable
 from planner.errors import SpecError, did_you_mean
 from planner.schema import Column, Dataset, Schema
 
@@ -36,19 +38,19 @@ __all__ = [
     "Direction",
     "EvaluationRow",
     "EvaluationStatus",
+    "ExtentRow",
     "FailureRow",
     "JobRow",
     "JobState",
     "LeaderboardPage",
     "ScoreRow",
     "Timing",
-    "TimingSummary",
     "comparable_key",
     "process_alive",
 ]
 
 
-class Catalog(JobTable, EvaluationTable, ResultTable):
+class Catalog(JobTable, EvaluationTable, ResultTable, TimingTable, LookTable):
     """The catalog file at `path`, seen from one workspace.
 
     Datasets, lists of jobs, names of evaluations and leaderboards belong to a workspace (the

@@ -44,9 +44,17 @@ class JobTable(Database):
             )
 
     def set_job_state(
-        self, id: str, state: JobState, *, error: dict[str, Any] | None = None, result: Any = None
+        self,
+        id: str,
+        state: JobState,
+        *,
+        error: dict[str, Any] | None = None,
+        result: Any = None,
+        total: int | None = None,
     ) -> bool:
         """Move a job on; False if it was already there or past it, so that the first to end wins.
+
+        `total` is the number of its evaluations, where that was not known before.
 
         Raises:
             SpecError: `unknown_job`.
@@ -57,11 +65,13 @@ class JobTable(Database):
         moment = "started" if state == "running" else "finished"
         with self.write() as connection:
             changed = connection.execute(
-                f"UPDATE jobs SET state = ?, error = ?, result = ?, {moment} = ?"
+                f"UPDATE jobs SET state = ?, error = ?, result = ?, {moment} = ?,"
+                " total = coalesce(?, total)"
                 f" WHERE id = ? AND state IN ({','.join('?' * len(before))})",
                 (
                     *(state, None if error is None else to_json(error)),
-                    *(None if result is None else to_json(result), time.time(), id, *before),
+                    *(None if result is None else to_json(result), time.time()),
+                    *(total, id, *before),
                 ),
             ).rowcount
         if not changed and not self.read("SELECT 1 FROM jobs WHERE id = ?", (id,)):

@@ -1,4 +1,4 @@
-"""Results in the catalog that save work later: scores, failures, answered requests, timings.
+"""Results in the catalog that save work later: scores, failures, answered requests.
 
 Input and output: keys of the planner, and the rows of `catalog_rows`. Each table is bounded;
 the oldest rows go first.
@@ -9,17 +9,14 @@ import sys
 import time
 from array import array
 from collections.abc import Iterable
-from itertools import groupby
-from statistics import fmean
 from typing import Any
 
 from executor.catalog_file import Database, from_json, to_json
-from executor.catalog_rows import FailureRow, ScoreRow, Timing, TimingSummary
+from executor.catalog_rows import FailureRow, ScoreRow
 
 _KEEP_SCORES = 2_000_000
 _KEEP_FAILURES = 100_000
 _KEEP_MEMOS = 5_000
-_KEEP_TIMINGS = 100_000
 
 
 class ResultTable(Database):
@@ -92,38 +89,6 @@ class ResultTable(Database):
         """Remembered answers by key."""
         sql = "SELECT key, payload FROM requests WHERE key IN"
         return {key: from_json(payload) for key, payload in self.read_keys(sql, keys)}
-
-    def add_timings(self, rows: Iterable[Timing]) -> None:
-        """Append measurements, in one transaction; the newest 100,000 are kept."""
-        values = [
-            (row.op, row.backend, row.rows, row.columns, row.threads, row.seconds)
-            for row in rows
-            if math.isfinite(row.seconds)
-        ]
-        with self.write() as connection:
-            connection.executemany(
-                "INSERT INTO timings (op, backend, rows, columns, threads, seconds)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                values,
-            )
-            self.trim(connection, "timings", _KEEP_TIMINGS)
-
-    def summaries(self) -> list[TimingSummary]:
-        """Median seconds by op, backend, threads and size class."""
-        rows = [
-            ((op, backend, threads, n.bit_length(), m.bit_length()), n, m, seconds)
-            for op, backend, threads, n, m, seconds in self.read(
-                "SELECT op, backend, threads, rows, columns, seconds FROM timings"
-            )
-        ]
-        rows.sort(key=lambda row: (row[0], row[3]))
-        found = []
-        for (op, backend, threads, *_), group in groupby(rows, key=lambda row: row[0]):
-            same = list(group)
-            size = fmean(row[1] for row in same), fmean(row[2] for row in same)
-            middle = same[len(same) // 2][3]
-            found.append(TimingSummary(op, backend, threads, *size, middle, len(same)))
-        return found
 
 
 def _pack(values: Iterable[float]) -> bytes:

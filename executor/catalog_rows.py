@@ -145,30 +145,34 @@ class FailureRow:
 
 @dataclass(frozen=True)
 class Timing:
-    """One measurement: an op of a kind on a backend, at a size, with a number of threads."""
+    """One measurement of one instruction.
 
-    op: str
+    `kind` is the kind of work (see `planner.cost.kind_of`), `rows` and `columns` are those it
+    read, `rounds` a size factor such as trees. `expected` is the estimate that was given, `base`
+    what version `model` of the cost model makes of the real size, without corrections.
+    """
+
+    kind: str
     backend: str
+    threads: int
     rows: int
     columns: int
-    threads: int
+    rounds: float
     seconds: float
+    expected: float = 0.0
+    base: float = 0.0
+    model: int = 0
+    created: float = 0.0
 
 
 @dataclass(frozen=True)
-class TimingSummary:
-    """Measurements of about one size (within a factor of two in rows and in columns).
+class ExtentRow:
+    """How large the value of a node was: see `planner.estimates.Extent`."""
 
-    `rows` and `columns` are means, `seconds` is the median.
-    """
-
-    op: str
-    backend: str
-    threads: int
-    rows: float
-    columns: float
-    seconds: float
-    count: int
+    key: str
+    rows: int
+    columns: int
+    stored: float = 0.0
 
 
 def comparable_key(fingerprint: str, target: str, metric: str, settings: Any) -> str:

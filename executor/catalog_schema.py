@@ -83,5 +83,33 @@ _FIRST = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+# Timings with what they are of; nothing had written the table before.
+_TIMINGS = (
+    "DROP TABLE timings",
+    """
+    CREATE TABLE timings (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, backend TEXT NOT NULL,
+        threads INTEGER NOT NULL, rows INTEGER NOT NULL, columns INTEGER NOT NULL,
+        rounds REAL NOT NULL, seconds REAL NOT NULL, expected REAL NOT NULL, base REAL NOT NULL,
+        model INTEGER NOT NULL, created REAL NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE extents (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE,
+        rows INTEGER NOT NULL, columns INTEGER NOT NULL, stored REAL NOT NULL
+    )
+    """,
+)
+
+_LOOKS = (
+    """
+    CREATE TABLE looks (
+        holdout TEXT NOT NULL, pipeline TEXT NOT NULL, created REAL NOT NULL,
+        PRIMARY KEY (holdout, pipeline)
+    ) WITHOUT ROWID
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _TIMINGS, _LOOKS)
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -6,8 +6,7 @@ Input: the op that raised and what it raised. Output: an `ExecutionError` with a
 import re
 
 from planner.errors import ExecutionError
-from planner.graph import Op
-from planner.ops import Apply, Encode, Fit, FitTarget, RidgeFolds, RidgePath
+from planner.graph import Op, Role
 
 # Pattern in the library's message -> (code, hint). First match wins.
 _KNOWN: tuple[tuple[str, str, str], ...] = (
@@ -108,24 +107,12 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
 def describe_failure(op: Op, error: Exception) -> ExecutionError:
     """The error to report for `error`, raised by a library while `op` ran."""
     text = " ".join(str(error).split())
-    message = f"{_what(op)} failed: {type(error).__name__}: {text[:600]}"
+    message = f"{op.subject} failed: {type(error).__name__}: {text[:600]}"
     for pattern, code, hint in _KNOWN:
         if re.search(pattern, text):
             return ExecutionError(code, message, hint=hint)
     return ExecutionError(
-        "fit_failed" if isinstance(op, Fit | RidgeFolds | RidgePath) else "step_failed",
+        "fit_failed" if op.role is Role.FIT else "step_failed",
         message,
         hint="Check the parameters and the features against the library's documentation.",
     )
-
-
-def _what(op: Op) -> str:
-    match op:
-        case Fit():
-            return op.estimator.name
-        case Encode() | Apply() | FitTarget():
-            return op.transformer.name
-        case RidgeFolds() | RidgePath():
-            return "Ridge"
-        case _:
-            return type(op).__name__

@@ -1,9 +1,10 @@
-"""Row positions of every fold, as scikit-learn's splitters make them.
+"""Row positions of every fold and of the hold-out, as scikit-learn's splitters make them.
 
-Input: a `Folds` op and the columns it names. Output: pairs of int64 position arrays, in the
-splitter's own order. Runs in worker processes.
+Input: a `Folds` or `HoldoutRows` op and the columns it names. Output: pairs of int64 position
+arrays, in the splitter's own order. Runs in worker processes.
 """
 
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -13,19 +14,21 @@ import sklearn.model_selection
 
 from planner.errors import DataError, ExecutionError, SpecError
 from planner.ops import Folds
+from planner.ops_holdout import CONFIRM, HoldoutRows
 from planner.splitters import SPLITTERS
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 Split = tuple[Positions, Positions]
 
 
-def split(op: Folds, table: Any, n: int | None = None) -> list[Split]:
+def split(op: Folds, table: Any, n: int | None = None, holdout: Split | None = None) -> list[Split]:
     """The (train, validation) positions of each fold.
 
     Args:
         op: The splitter and the names of the columns it reads.
         table: A pyarrow.Table, pandas.DataFrame or mapping that holds those columns.
         n: The number of rows; that of `table` if None (a mapping does not know it).
+        holdout: As of `hold_out`: folds are made of the rows outside alone.
 
     Raises:
         DataError: ``empty_fold``; ``missing_values`` in a group, fold or stratification column;
@@ -36,6 +39,82 @@ def split(op: Folds, table: Any, n: int | None = None) -> list[Split]:
     """
     if n is None:
         n = table.num_rows if isinstance(table, pa.Table) else len(table)
+    if op.splitter.name == CONFIRM:
+        assert holdout is not None
+        pairs = [_confirming(op, holdout)]
+    else:
+        pairs = _pairs(op, table, n, None if holdout is None else holdout[0])
+    if len(pairs) != op.count:
+        raise ExecutionError(
+            "fold_count",
+            f"{op.splitter.name} made {len(pairs)} folds where {op.count} were planned.",
+        )
+    keep = None if op.train_mask is None else _mask(table, op.train_mask)
+    folds: list[Split] = []
+    for number, (train, valid) in enumerate(pairs):
+        kept = train
+        if keep is not None:
+            kept = kept[keep[kept]]
+        folds.append((kept, valid))
+        for rows, part in ((kept, "training"), (valid, "validation")):
+            if not rows.size:
+                raise DataError(
+                    "empty_fold",
+                    f"Fold {number} of {op.splitter.name} has no {part} rows.",
+                    hint="Use fewer folds, or a less strict filter on the training rows.",
+                )
+    return folds
+
+
+def hold_out(op: HoldoutRows, table: Any, n: int | None = None) -> Split:
+    """The positions outside and inside of the hold-out, each in row order.
+
+    Arguments and errors are those of `split`; besides DataError ``empty_holdout``.
+    """
+    if n is None:
+        n = table.num_rows if isinstance(table, pa.Table) else len(table)
+    if not 0 < ceil(op.fraction * n) < n:
+        raise DataError(
+            "empty_holdout",
+            f"A hold-out of {op.fraction:g} of {n} rows leaves nothing on one side.",
+            hint="Choose another fraction, or use more rows.",
+        )
+    if op.draw == "last":
+        every = np.arange(n, dtype=np.int64)
+        return every[: n - ceil(op.fraction * n)], every[n - ceil(op.fraction * n) :]
+    target = None if op.target is None else _target_codes(table, op.target, "stratified hold-out")
+    groups = None if op.groups is None else _codes(_present(table, op.groups, "hold-out"))
+    name = "ShuffleSplit" if target is None else "StratifiedShuffleSplit"
+    if groups is not None:
+        name = "GroupShuffleSplit"
+        number = len(np.unique(groups))
+        if not 0 < ceil(op.fraction * number) < number:
+            raise DataError(
+                "too_few_groups",
+                f"A hold-out of {op.fraction:g} of {number} groups of '{op.groups}' leaves nothing "
+                "on one side.",
+                hint="Choose another fraction, or a column with more values.",
+            )
+    try:
+        splitter = getattr(sklearn.model_selection, name)(
+            1, test_size=op.fraction, random_state=op.seed
+        )
+        ((outside, inside),) = splitter.split(np.empty((n, 1)), target, groups)
+    except ValueError as error:
+        refusal = _refusal(str(error))
+        hint = "Use a greater fraction, or more rows."
+        if refusal.code == "too_few_class_members":
+            hint = 'Say "stratify": false in `holdout`, or merge rare classes.'
+        raise DataError(refusal.code, refusal.message, hint=hint) from None
+    return np.sort(_positions(outside)), np.sort(_positions(inside))
+
+
+def _pairs(op: Folds, table: Any, n: int, rows: Positions | None) -> list[Split]:
+    """What the splitter makes of the table, or of these rows of it."""
+    if rows is not None:
+        names = [name for name in (op.target, op.groups, op.fold_column) if name is not None]
+        table = {name: _series(table, name).iloc[rows] for name in names}
+        n = len(rows)
     parameters: dict[str, Any] = dict(op.splitter.params)
     if op.fold_column is not None:
         parameters["test_fold"] = _fold_numbers(table, op.fold_column)
@@ -49,26 +128,21 @@ def split(op: Folds, table: Any, n: int | None = None) -> list[Split]:
         pairs = list(splitter.split(np.empty((n, 1)), target, groups))
     except ValueError as error:
         raise _refusal(str(error)) from None
-    if len(pairs) != op.count:
-        raise ExecutionError(
-            "fold_count",
-            f"{op.splitter.name} made {len(pairs)} folds where {op.count} were planned.",
-        )
-    keep = None if op.train_mask is None else _mask(table, op.train_mask)
-    folds: list[Split] = []
-    for number, (train, valid) in enumerate(pairs):
-        kept = _positions(train)
-        if keep is not None:
-            kept = kept[keep[kept]]
-        folds.append((kept, _positions(valid)))
-        for rows, part in ((kept, "training"), (folds[-1][1], "validation")):
-            if not rows.size:
-                raise DataError(
-                    "empty_fold",
-                    f"Fold {number} of {op.splitter.name} has no {part} rows.",
-                    hint="Use fewer folds, or a less strict filter on the training rows.",
-                )
-    return folds
+    found = [(_positions(train), _positions(valid)) for train, valid in pairs]
+    return found if rows is None else [(rows[train], rows[valid]) for train, valid in found]
+
+
+def _confirming(op: Folds, holdout: Split) -> Split:
+    """All rows outside against those inside; what a TimeSeriesSplit leaves out before the rows
+    that it validates on, and what is too old for it, is left out here as well."""
+    outside, inside = holdout
+    parameters = dict(op.splitter.params)
+    gap, most = parameters.get("gap"), parameters.get("max_train_size")
+    if isinstance(gap, int):
+        outside = outside[: max(len(outside) - gap, 0)]
+    if isinstance(most, int):
+        outside = outside[-most:]
+    return outside, inside
 
 
 def _positions(rows: Any) -> Positions:
@@ -108,8 +182,8 @@ def _codes(values: "pd.Series[Any]") -> Positions:
     return _positions(codes)
 
 
-def _target_codes(table: Any, name: str) -> Positions:
-    values = _present(table, name, "stratified by the target")
+def _target_codes(table: Any, name: str, role: str = "stratified by the target") -> Positions:
+    values = _present(table, name, role)
     if pd.api.types.is_float_dtype(values.dtype):
         numbers = values.to_numpy(dtype=np.float64)
         if np.any(numbers != np.floor(numbers)):

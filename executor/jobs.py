@@ -18,7 +18,8 @@ from executor.catalog_rows import JobState, ScoreRow
 from executor.incidents import over_memory, over_time
 from executor.results import STATUS_OF_CODE, MetricResult, Outcome, TaskResult
 from planner.errors import ExecutionError, StratumError
-from planner.ops import Materialise, Member, Predict, Score
+from planner.graph import Role
+from planner.ops import Materialise
 from planner.plan import PipelinePlan, Plan, Task, Value
 
 _LOG = logging.getLogger(__name__)
@@ -75,7 +76,6 @@ class JobRun:
         self.session = session
         self.started = time.monotonic() if started is None else started
         self.finished = threading.Event()
-        self.used = 0.0  # worker seconds, for fairness
         self._state: JobState = "completed"
         self._on_outcome = on_outcome
         self._on_finish = on_finish
@@ -129,16 +129,18 @@ class JobRun:
         self._check_finished()
         return bool(over)
 
-    def task_done(self, task: Task, result: TaskResult, seconds: float, sharers: int = 1) -> None:
-        """Takes in the result of a task, which ran for `sharers` jobs."""
+    def task_done(
+        self, task: Task, result: TaskResult, seconds: float, before: float = 0.0
+    ) -> None:
+        """Takes in the result of a task, which ran for `seconds`; `before` is what it had cost
+        where it was over when the job came."""
         shared = len(task.pipelines)
-        self.used += seconds / max(sharers, 1)
         for pipeline in self._open_ones(task):
             pipeline.scores.update(result.scores)
             pipeline.waiting.discard(task.id)
             pipeline.seconds += seconds / shared
             pipeline.used += seconds
-            pipeline.reused += seconds - seconds / shared
+            pipeline.reused += seconds - seconds / shared + before
             for key, texts in result.warnings.items():
                 if key in pipeline.plan.places:
                     pipeline.warnings.setdefault(key, {}).update(dict.fromkeys(texts))
@@ -258,7 +260,7 @@ class JobRun:
 def _culprit(task: Task) -> str:
     """The node that most likely took the time or the memory of a task."""
     for instruction in reversed(task.instructions):
-        if not isinstance(instruction.op, Score | Predict | Member):
+        if instruction.op.role not in (Role.ANSWER, Role.SCORE):
             return instruction.out.key
     return task.instructions[-1].out.key if task.instructions else ""
 

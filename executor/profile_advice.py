@@ -1,19 +1,12 @@
 """What to try first: descriptions of columns and a target in; task, metric and split out."""
 
-import re
 from typing import Any
 
+from executor.key_names import sounds_like_key
 from executor.profile_columns import rounded
 from executor.profile_target import Task
 from planner.metrics import default_metrics
 
-_KEY_NAME = re.compile(
-    r"(^|[_\s.-])(id|ids|key|code|uuid|guid|no|nr|number|group|user|customer|client|patient|"
-    r"subject|person|household|account|session|device|store|shop|station|site|machine|engine)"
-    r"([_\s.-]|$)",
-    re.IGNORECASE,
-)
-_CAMEL_KEY = re.compile(r"[a-z](Id|ID|Key|Code|No)$")
 _SPLITTER = {
     "regression": "KFold(5, shuffle=True, random_state=0)",
     "binary": "StratifiedKFold(5, shuffle=True, random_state=0)",
@@ -116,5 +109,4 @@ def _repeated_key(column: dict[str, Any], rows: int) -> bool:
     name, distinct = column["name"], column["distinct"]
     if column["kind"] not in ("integer", "string") or "free_text" in column.get("flags", []):
         return False
-    named = bool(_KEY_NAME.search(name) or _CAMEL_KEY.search(name))
-    return named and 10 <= distinct <= 0.7 * rows
+    return sounds_like_key(name) and 10 <= distinct <= 0.7 * rows

@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from executor import blocks
 from executor.backends.base import Backend, Context
 from executor.backends.duckdb import DuckDBBackend
 from executor.backends.python import PythonBackend
 from executor.backends.rust import RustBackend
+from executor.extents import extents
 from executor.failures import describe_failure
 from executor.sharing import copied, freeze, refused_write
 from planner.errors import StratumError
@@ -33,6 +35,10 @@ BACKENDS: tuple[Backend, ...] = (DuckDBBackend(), RustBackend(), PythonBackend()
 _CACHE_BYTES = 512 << 20
 _cache: OrderedDict[Value, tuple[Any, int]] = OrderedDict()
 _MAX_WARNINGS = 5
+# An offered value is kept if making it again takes longer than this, and much longer than
+# writing and reading it.
+_WORTH_SECONDS = 0.03
+_WORTH_BYTES_PER_SECOND = 200e6
 
 
 def run(
@@ -45,15 +51,16 @@ def run(
     """Runs the instructions of `task` in order, each on the first backend that supports it.
 
     Returns ``{"scores": [[key, fold, value]], "saved": [[block name, bytes, seconds]],
-    "timings": [[op, backend, seconds]], "warnings": {key: [text]}, "failures": {key: error},
-    "unreadable": [block name]}``.
+    "timings": [[op, backend, seconds, position, extents]], "warnings": {key: [text]},
+    "failures": {key: error}, "unreadable": [block name]}``; a timing is of the instruction at
+    `position`, and has the sizes that `executor.extents` describes.
     """
     folder = Path(directory)
     state = _State(task, folder, datasets, memory, backends)
     unreadable = [value.name for value in task.loads if not state.load(value)]
     # Without an input nothing is run: the engine removes it and plans the pipelines again.
-    for instruction in () if unreadable else task.instructions:
-        if state.step(instruction):
+    for position, instruction in enumerate(() if unreadable else task.instructions):
+        if state.step(instruction, position):
             state.keep(instruction.out)
         state.release(instruction.inputs)
     scores = [
@@ -93,12 +100,15 @@ class _State:
         self.threads = task.threads
         self.backends = backends
         self.values: dict[Value, Any] = {}
-        self.seconds: dict[Value, float] = {}
         self.saved: list[list[Any]] = []
         self.timings: list[list[Any]] = []
         self.warnings: dict[str, list[str]] = {}
         self.failures: dict[str, dict[str, str]] = {}
         self._saves = frozenset(task.saves)
+        self._offers = frozenset(task.offers)
+        # What making a value again would take, from what is stored.
+        self._spent: dict[Value, float] = {}
+        self._warned: set[Value] = set()
         self._failed: dict[Value, str] = {}
         # How often a value is yet to be read; what nobody reads any more is let go.
         self._uses = Counter(v for i in task.instructions for v in i.inputs)
@@ -122,17 +132,27 @@ class _State:
             freeze(result)
 
     def keep(self, value: Value) -> None:
-        """Saves the value as a block if other tasks want it."""
-        if value not in self._saves:
+        """Saves the value as a block if other tasks want it, or it is worth keeping."""
+        if value not in self._saves and not self._worth(value):
             return
         try:
             info = blocks.save(self.values[value], self.folder, value.name)
         except StratumError as error:
             if error.code != "unstorable_value":
                 raise
-            self._fail(value, error.to_dict())
+            if value in self._saves:
+                self._fail(value, error.to_dict())
         else:
-            self.saved.append([value.name, info.bytes, self.seconds[value]])
+            self.saved.append([value.name, info.bytes, self._spent.get(value, 0.0)])
+            self._spent[value] = 0.0
+
+    def _worth(self, value: Value) -> bool:
+        """Whether an offered value took long for its size; with a warning it is made again, so
+        that the warning is given again."""
+        if value not in self._offers or value in self._warned:
+            return False
+        limit = _WORTH_SECONDS + _size(self.values[value]) / _WORTH_BYTES_PER_SECOND
+        return self._spent.get(value, 0.0) > limit
 
     def release(self, inputs: tuple[Value, ...]) -> None:
         """Notes that an instruction is done with its inputs."""
@@ -141,7 +161,7 @@ class _State:
             if not self._uses[value]:
                 self.values.pop(value, None)
 
-    def step(self, instruction: Instruction) -> bool:
+    def step(self, instruction: Instruction, position: int) -> bool:
         """Runs one instruction; False if it, or what it reads, failed."""
         out, op, inputs = instruction
         cause = next((self._failed[i] for i in inputs if i in self._failed), None)
@@ -150,15 +170,16 @@ class _State:
             return False
         cached = _cached(out)
         if cached is not None:
-            self.values[out], self.seconds[out] = cached, 0.0
+            self.values[out] = cached
             return True
         backend = next(b for b in self.backends if b.supports(op))
         context = Context(out.fold, self.threads, self.datasets, self.memory)
+        arguments = [self.values[i] for i in inputs]
         started = time.perf_counter()
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                result = _run(backend, op, [self.values[i] for i in inputs], context)
+                result = _run(backend, op, arguments, context)
         except StratumError as error:
             self._fail(out, error.to_dict())
             return False
@@ -170,9 +191,12 @@ class _State:
         elapsed = time.perf_counter() - started
         self._protect(out, result)
         self.values[out] = result
-        self.seconds[out] = elapsed
-        self.timings.append([type(op).__name__, backend.name, elapsed])
+        self._spent[out] = elapsed + sum(self._spent.get(i, 0.0) for i in set(inputs))
+        sizes = list(extents(arguments, result, out.fold))
+        self.timings.append([type(op).__name__, backend.name, elapsed, position, list(sizes)])
         self._warn(out.key, caught)
+        if out.key in self.warnings or not self._warned.isdisjoint(inputs):
+            self._warned.add(out)
         if isinstance(op, Columns | Vector | Folds):
             _remember(out, result)
         return True
@@ -231,4 +255,6 @@ def _size(result: Any) -> int:
         return int(result.nbytes)
     if isinstance(result, list | tuple):
         return sum(_size(item) for item in result)
+    if sp.issparse(result):
+        return int(result.data.nbytes) * 2
     return 0

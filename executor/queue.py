@@ -2,6 +2,9 @@
 
 Input: jobs, and results of tasks. Output: the next task to run. Used on the scheduler's thread.
 
+A task that makes what another one makes already, or has made a moment ago, is not begun: its
+job is attached to that one, whoever planned it and when.
+
 Two things always hold. A task is dropped only together with all that waits for it. And a job
 that waits for a task also waits for every task that this one needs, so that no other job can
 drop those.
@@ -9,14 +12,17 @@ drop those.
 
 import heapq
 import time
-from collections import deque
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from executor.budget import Lease
+from executor.calls import Calls
+from executor.fairness import Fairness, Sharers
 from executor.jobs import JobRun
+from executor.recent import Answered, RecentScores
 from executor.results import TaskResult
 from executor.store import Store
 from planner.errors import StratumError
@@ -32,6 +38,8 @@ class Running:
         needs, dependents: What must finish first, and what waits for it.
         kill_error: Why its worker is being killed, where that is its own fault.
         abandoned: Its worker is being killed because nobody wants the result any more.
+        session: Who made a call.
+        began: Whose task it was when it began.
     """
 
     function: str
@@ -50,6 +58,8 @@ class Running:
     lease: Lease | None = None
     kill_error: StratumError | None = None
     abandoned: bool = False
+    session: str = ""
+    began: Sharers = field(default_factory=dict)
 
     @classmethod
     def call(
@@ -58,8 +68,17 @@ class Running:
         arguments: Mapping[str, Any],
         seconds: float,
         future: "Future[dict[str, Any]]",
+        session: str = "",
     ) -> "Running":
-        return cls(function, arguments, future=future, seconds_allowed=seconds)
+        return cls(function, arguments, future=future, seconds_allowed=seconds, session=session)
+
+    @property
+    def sharers(self) -> Sharers:
+        """The jobs that wait for it, by session."""
+        found: defaultdict[str, set[int]] = defaultdict(set)
+        for job, _ in self.subscribers:
+            found[job.session].add(id(job))
+        return dict(found)
 
     @property
     def dying(self) -> bool:
@@ -87,9 +106,11 @@ class Queue:
     """Tasks that wait, by job; finished tasks hand their results to every job behind them."""
 
     def __init__(self, store: Store) -> None:
-        self.calls: deque[Running] = deque()
+        self.calls = Calls()
         self.deadlines = 0
         self._store = store
+        self._fairness = Fairness()
+        self._recent = RecentScores()
         self._jobs: dict[int, JobRun] = {}
         self._tasks: dict[int, list[Running]] = {}  # of each job, inputs first
         self._ready: dict[int, list[tuple[int, int, Running]]] = {}
@@ -115,21 +136,31 @@ class Queue:
     # -- jobs ---------------------------------------------------------------------------------
 
     def add_job(self, job: JobRun) -> None:
-        """Queues the tasks of a job; a task that another job runs already is attached to."""
+        """Queues the tasks of a job; a task that another job runs already is attached to, and
+        one that has just run is answered."""
         self._jobs[id(job)] = job
         self._ready[id(job)] = []
+        self._fairness.join(job.session, id(job))
         self._count_deadlines()
         self._store.pin(_blocks(job))
         made: dict[int, Running] = {}
+        answered: list[tuple[Task, Answered]] = []
         for task in job.plan.tasks:
-            made[task.id] = self._add(job, task, made)
+            made[task.id] = running = self._add(job, task, made)
+            if running.state == "finished":
+                found = self._recent.answer(task, self._store.has)
+                assert found is not None
+                answered.append((task, found))
         self._tasks[id(job)] = list(made.values())
+        for task, found in answered:
+            job.task_done(task, found.result, 0.0, found.seconds)
 
     def remove_job(self, job: JobRun) -> None:
         """Forgets a job that has ended, and what only that had wanted and has not begun."""
         if self._jobs.pop(id(job), None) is None:
             return
         del self._ready[id(job)]
+        self._fairness.leave(job.session, id(job))
         for running in reversed(self._tasks.pop(id(job), [])):
             running.subscribers = [s for s in running.subscribers if s[0] is not job]
             if running.state == "waiting" and not running.subscribers:
@@ -149,6 +180,9 @@ class Queue:
                 self._push(shared, job, task)
             return shared
         running = Running("run_task", {}, task=task, threads=task.threads, bytes=task.bytes)
+        if shared is None and self._recent.answer(task, self._store.has) is not None:
+            running.state = "finished"
+            return running
         running.subscribers.append((job, task))
         for value in outputs:
             other = self._producers.get(value)
@@ -181,15 +215,12 @@ class Queue:
     # -- next ---------------------------------------------------------------------------------
 
     def next_task(self) -> Running | None:
-        """The first wanted task of the job whose session has used the least worker time.
+        """The first wanted task of the job that is to be served next (see `executor.fairness`).
 
         It stays the next one until it has begun.
         """
-        used: dict[str, float] = {}
-        for job in self._jobs.values():
-            used[job.session] = used.get(job.session, 0.0) + job.used
-        for job in sorted(self._jobs.values(), key=lambda j: (used[j.session], j.started)):
-            heap = self._ready[id(job)]
+        for job in self._fairness.order():
+            heap = self._ready[job]
             while heap:
                 running = heap[0][2]
                 if running.state == "waiting" and not running.needs:
@@ -199,11 +230,24 @@ class Queue:
                 heapq.heappop(heap)
         return None
 
+    def begun(self, running: Running) -> None:
+        """It runs now."""
+        if running.task is not None:
+            running.began = running.sharers
+            self._fairness.begin(running.began, running.task.seconds)
+
+    def spent(self, running: Running, seconds: float) -> None:
+        """It has run for that long, whatever came of it; to be said before anything else."""
+        if running.task is not None:
+            began, running.began = running.began, {}
+            sharers = running.sharers or began
+            self._fairness.end(began, running.task.seconds, sharers, seconds)
+
     def again(self, running: Running) -> None:
         """Queues a task or a call for another attempt."""
         running.state = "waiting"
         if running.future is not None:
-            self.calls.appendleft(running)
+            self.calls.again(running)
         for job, task in running.subscribers:
             self._push(running, job, task)
 
@@ -216,6 +260,7 @@ class Queue:
             self._store.note(name, size, cost)
         saved = {name for name, _, _ in result.saved}
         lost = {value for value in running.task.saves if value.name not in saved}
+        self._recent.note(result, seconds)
         touched = self._hand_out(running, result, seconds)
         for dependent in running.dependents:
             dependent.needs.discard(running)
@@ -230,7 +275,7 @@ class Queue:
     def _hand_out(self, running: Running, result: TaskResult, seconds: float) -> list[JobRun]:
         self._retire(running)
         for job, task in running.subscribers:
-            job.task_done(task, result, seconds, len(running.subscribers))
+            job.task_done(task, result, seconds)
         return [job for job, _ in running.subscribers]
 
     def _inherit(self, running: Running, cause: TaskResult) -> list[JobRun]:

@@ -52,7 +52,7 @@ class TaskResult:
             ExecutionError: `internal_error` if it is no such answer.
         """
         wanted = set(task.scores)
-        blocks = {value.name for value in task.saves}
+        blocks = {value.name for value in (*task.saves, *task.offers)}
         inputs = {value.name for value in task.loads}
         try:
             scores = {Value(key, fold): float(score) for key, fold, score in answer["scores"]}

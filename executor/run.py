@@ -10,7 +10,7 @@ import os
 import selectors
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -36,11 +36,10 @@ from executor.results import TaskResult
 from executor.store import Store
 from executor.workers import WorkerPool
 from planner.errors import ExecutionError, ServerError, StratumError
+from planner.plan import Task
 
 _LOG = logging.getLogger(__name__)
 _TICK = 0.2  # seconds between looks at deadlines and memory while something runs
-# Calls that a person waits for get workers beyond the cores, so that fits do not hold them up.
-_EXTRA_CALLS = 2
 # Of a worker's memory, what DuckDB may plan with: it overruns its own limit at times.
 _DATA_SHARE = 0.8
 
@@ -63,6 +62,11 @@ class Scheduler:
         self._blocks = blocks
         # For measurements: called on this thread with what finished, its answer and seconds.
         self.observer: Callable[[Running, Any, float], None] | None = None
+        # Called on this thread with the timings of a finished task, as the worker gave them.
+        self.on_timings: Callable[[Task, Any], None] | None = None
+        # Called on this thread when a core has become free after none was.
+        self.on_free: Callable[[], None] | None = None
+        self._was_full = False
         self._queue = Queue(store)
         self._commands: deque[Callable[[], None]] = deque()
         self._lock = threading.Lock()  # of the three below
@@ -84,12 +88,16 @@ class Scheduler:
         self._do(lambda: self._submit(job))
 
     def call(
-        self, function: str, arguments: Mapping[str, Any], seconds: float = 600.0
+        self,
+        function: str,
+        arguments: Mapping[str, Any],
+        seconds: float = 600.0,
+        session: str = "",
     ) -> "Future[dict[str, Any]]":
         """Runs one function of the work table; the future raises `StratumError` on failure."""
         future: Future[dict[str, Any]] = Future()
         future.set_running_or_notify_cancel()
-        running = Running.call(function, arguments, seconds, future)
+        running = Running.call(function, arguments, seconds, future, session)
         self._do(lambda: self._queue.add_call(running))
         return future
 
@@ -114,6 +122,11 @@ class Scheduler:
             self._closed.wait(timeout)
 
     @property
+    def cores(self) -> int:
+        """Cores that tasks may use."""
+        return self._ledger.cores
+
+    @property
     def load(self) -> dict[str, int]:
         """Tasks running and waiting, workers alive; approximate."""
         return {
@@ -121,6 +134,11 @@ class Scheduler:
             "waiting": len(self._queue),
             "workers": len(self._fleet),
         }
+
+    @property
+    def full(self) -> bool:
+        """Whether all cores have work; approximate."""
+        return len(self._fleet.busy) >= self._ledger.cores
 
     def _do(self, command: Callable[[], None]) -> None:
         with self._lock:
@@ -147,6 +165,7 @@ class Scheduler:
                 _guarded(self._fleet.fork)
             while not self._closing:
                 _guarded(self._dispatch)
+                _guarded(self._tell)
                 pending = self._fleet.busy or self._fleet.starting or len(self._queue)
                 selector.select(_TICK if pending or self._queue.deadlines else None)
                 self._drain()
@@ -163,6 +182,11 @@ class Scheduler:
         # Not those that come meanwhile: workers must be looked after in between.
         for _ in range(len(self._commands)):
             _guarded(self._commands.popleft())
+
+    def _tell(self) -> None:
+        was, self._was_full = self._was_full, self.full
+        if was and not self._was_full and self.on_free is not None:
+            self.on_free()
 
     def _poll(self) -> None:
         for running, event, pid in self._fleet.events():
@@ -216,9 +240,8 @@ class Scheduler:
 
     def _cancel_call(self, future: "Future[dict[str, Any]]") -> None:
         error = ExecutionError("cancelled", "The call was cancelled.")
-        for _, running in list(self._fleet.busy.values()):
-            if running.future is future:
-                self._kill(running, error)
+        for running in [r for _, r in self._fleet.busy.values() if r.future is future]:
+            self._kill(running, error)
         self._queue.drop_call(future, error)
 
     # -- what became of work ------------------------------------------------------------------
@@ -227,11 +250,13 @@ class Scheduler:
         if running.lease is not None:
             self._ledger.release(running.lease)
             running.lease = None
+        seconds = time.monotonic() - running.started
+        self._queue.spent(running, seconds)
         if isinstance(event, Exit):
             self._store.discard_temporaries(pid)
             self._exited(running, event)
         elif event.error is None:
-            self._finish(running, event.value, time.monotonic() - running.started)
+            self._finish(running, event.value, seconds)
         else:
             self._fail(running, event.error)
 
@@ -251,8 +276,9 @@ class Scheduler:
         self._fleet.forgive()
         if len(self._fleet):
             return
-        while self._queue.calls:
-            self._queue.calls.popleft().fail_call(error)
+        for call in self._queue.calls:
+            self._queue.calls.remove(call)
+            call.fail_call(error)
         for job in self._queue.jobs():
             self._cancel(job, error, "failed")
 
@@ -269,10 +295,12 @@ class Scheduler:
             self._fail(running, error)
             return
         if result.unreadable:
-            for name in result.unreadable:
+            for name in result.unreadable if running.wanted() else ():  # else made anew, perhaps
                 self._store.remove(name)
             self._fail(running, unreadable_blocks(result.unreadable))
             return
+        if self.on_timings is not None:
+            self.on_timings(running.task, value.get("timings"))
         for job in self._queue.done(running, result, seconds):
             self._after(job)
 
@@ -322,10 +350,11 @@ class Scheduler:
 
     def _dispatch(self) -> None:
         try:
-            while self._queue.calls and self._calls_running() < self._ledger.cores + _EXTRA_CALLS:
+            while (call := self._queue.calls.next(self._calling(), self._ledger.cores)) is not None:
                 if not self._fleet.ready():
                     return
-                self._run(self._queue.calls.popleft())
+                self._queue.calls.remove(call)
+                self._run(call)
             while (running := self._queue.next_task()) is not None:
                 fits = self._ledger.fits(running.threads, running.bytes)
                 if not fits or not self._fleet.ready():
@@ -334,8 +363,10 @@ class Scheduler:
         except ServerError as error:
             self._give_up(error)
 
-    def _calls_running(self) -> int:
-        return sum(1 for _, running in self._fleet.busy.values() if running.task is None)
+    def _calling(self) -> Counter[str]:
+        """The calls that run, by session."""
+        running = (running for _, running in self._fleet.busy.values())
+        return Counter(one.session for one in running if one.task is None)
 
     def _run(self, running: Running) -> None:
         try:
@@ -348,6 +379,7 @@ class Scheduler:
             return
         if running.task is not None:
             running.lease = self._ledger.take(running.threads, running.bytes)
+            self._queue.begun(running)
 
     def _arguments(self, running: Running) -> Mapping[str, Any]:
         if running.task is None:

@@ -79,6 +79,13 @@ def validate(*, calls: list[Any]) -> dict[str, Any]:
     return {"errors": errors}
 
 
+def data_warnings(*, datasets: Mapping[str, str], **options: Any) -> dict[str, Any]:
+    """Looks for what makes scores too good; see `executor.data_warnings`."""
+    from executor.data_warnings import data_warnings
+
+    return {"warnings": data_warnings(files=datasets, **options)}
+
+
 TABLE: dict[str, Callable[..., dict[str, Any]]] = {
     "run_task": run_task,
     "ingest": ingest,
@@ -87,4 +94,5 @@ TABLE: dict[str, Callable[..., dict[str, Any]]] = {
     "statistics": statistics,
     "introspect": introspect,
     "validate": validate,
+    "data_warnings": data_warnings,
 }

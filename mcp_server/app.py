@@ -39,8 +39,11 @@ all, {"regex": ...} or {"except": [...]}. Without features, a default is chosen 
 target may be {"column": "cnt", "transform": "log1p"}. Other data steps: filter, select, rename, \
 cast, fill, replace, join, aggregate, window, sort, limit, sample, union, sql.
 Small edits: {"from": "<name or evaluation id>", "model": "Lasso()"}, or {"base": {...}, \
-"variants": [{...}, ...]}. evaluate: {"cv": "KFold(5, shuffle=True, random_state=0)", \
-"metrics": ["rmse", "r2"], "groups": null}; the first metric ranks.
+"variants": [{...}, ...]}. Blends of out-of-fold predictions: {"blend": {"of": [names or ids], \
+"how": "mean"}}, or rank_mean, or stack with "model": "Ridge()". evaluate: {"cv": \
+"KFold(5, shuffle=True, random_state=0)", "metrics": ["rmse", "r2"], "groups": null}; the first \
+metric ranks. "holdout": 0.2 in it keeps rows from all folds; confirm finalists on them with \
+evaluate_pipelines(confirm=[ids]), rarely.
 Errors have a code, the path at fault and a hint; repair that place and send it again."""
 
 ToolMethod = Callable[..., Awaitable[CallToolResult]]

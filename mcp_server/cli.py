@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="DIR",
             help="where relative paths in the batch start (default: its own folder)",
         )
+    explain.add_argument("--svg", type=Path, metavar="FILE", help="draw the plan as well")
     run.set_defaults(run=_run)
     explain.set_defaults(run=_explain)
 
@@ -134,7 +135,13 @@ def _run(arguments: argparse.Namespace) -> int:
 def _explain(arguments: argparse.Namespace) -> int:
     from mcp_server.cli_batch import explain
 
-    return explain(arguments.batch, arguments.workspace, arguments.home, as_json=arguments.json)
+    return explain(
+        arguments.batch,
+        arguments.workspace,
+        arguments.home,
+        as_json=arguments.json,
+        svg=arguments.svg,
+    )
 
 
 def _profile(arguments: argparse.Namespace) -> int:

@@ -56,7 +56,9 @@ class DataTools:
             },
         )
         infos = await self._waiting.told(
-            Progress(ctx), "reading", lambda: self._engine().datasets.add(request)
+            Progress(ctx),
+            "reading",
+            lambda: self._engine().datasets.add(request, session=session_of(ctx)),
         )
         return result(text.datasets(infos), DatasetList(datasets=infos))
 
@@ -86,13 +88,16 @@ class DataTools:
         found = await self._waiting.told(
             Progress(ctx),
             "profiling",
-            lambda: self._engine().datasets.profile(dataset, target, compare_to),
+            lambda: self._engine().datasets.profile(
+                dataset, target, compare_to, session=session_of(ctx)
+            ),
         )
         profile = bounded_profile(dataset, found, columns)
         return result(text.profile(profile.model_dump()), profile)
 
     async def query_dataset(
         self,
+        ctx: Ctx,
         sql: Annotated[
             str,
             Field(
@@ -103,7 +108,8 @@ class DataTools:
     ) -> Annotated[CallToolResult, QueryResult]:
         """Run one read-only DuckDB SELECT over the registered datasets, to look at rows or
         aggregates."""
-        found = await self._waiting.call(lambda: self._engine().datasets.query(sql, limit))
+        session = session_of(ctx)
+        found = await self._waiting.call(lambda: self._engine().datasets.query(sql, limit, session))
         found = rows_that_fit(found)
         return result(text.table(found), found)
 
@@ -131,6 +137,12 @@ class DataTools:
 
     def _datasets(self) -> list[DatasetInfo]:
         return self._engine().datasets.list()
+
+
+def session_of(ctx: Ctx) -> str:
+    """The HTTP session, so that clients of one server share it fairly; stdio has one client."""
+    headers = ctx.headers
+    return "" if headers is None else headers.get("mcp-session-id", "")
 
 
 def bounded_profile(dataset: str, found: dict[str, Any], columns: list[str] | None) -> Profile:

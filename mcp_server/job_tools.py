@@ -7,7 +7,7 @@ from mcp_types import CallToolResult
 from pydantic import Field, WithJsonSchema
 
 from mcp_server import text
-from mcp_server.data_tools import Ctx
+from mcp_server.data_tools import Ctx, session_of
 from mcp_server.deferred import Provider
 from mcp_server.replies import (
     FAILURES,
@@ -22,8 +22,14 @@ from mcp_server.replies import (
 from mcp_server.settings import DEFAULT_WAIT, MAX_WAIT
 from mcp_server.waiting import Progress, Waiting
 from planner.errors import SpecError
-from planner.spec import EvaluateSpec
-from tools.requests import MAX_PIPELINES, EvaluatePipelines, SearchPipelines
+from planner.spec import EvaluateSpec, Name
+from tools.requests import (
+    MAX_CONFIRMED,
+    MAX_PIPELINES,
+    ConfirmEvaluations,
+    EvaluatePipelines,
+    SearchPipelines,
+)
 from tools.responses import JobInfo, Leaderboard
 
 if TYPE_CHECKING:
@@ -60,6 +66,15 @@ SameSettings = Annotated[
     WithJsonSchema({"type": "object", "description": "As in evaluate_pipelines"}),
 ]
 AS_DEFAULT = EvaluateSpec()
+Confirm = Annotated[
+    list[Name],
+    Field(
+        min_length=1,
+        max_length=MAX_CONFIRMED,
+        description="Instead of pipelines: ids of a few finalists, evaluated with a holdout, to be "
+        "fitted on all other rows and scored on it",
+    ),
+]
 WaitSeconds = Annotated[float, Field(ge=0, le=MAX_WAIT, description="Seconds to wait for results")]
 Limit = Annotated[int, Field(ge=1, le=1000, description="Evaluations in the reply")]
 Cursor = Annotated[str | None, Field(description="next_cursor of the reply before")]
@@ -76,8 +91,9 @@ class JobTools:
     async def evaluate_pipelines(
         self,
         ctx: Ctx,
-        pipelines: Pipelines,
+        pipelines: Pipelines | None = None,
         evaluate: Settings = AS_DEFAULT,
+        confirm: Confirm | None = None,
         wait_s: WaitSeconds = DEFAULT_WAIT,
         limit: Limit = 10,
     ) -> Annotated[CallToolResult, JobReply]:
@@ -86,11 +102,17 @@ class JobTools:
         wait_s passes first, a job id and what is known so far; get_job has the rest. A pipeline
         that fails harms no other."""
         began = time.monotonic()
-        request = EvaluatePipelines(pipelines=pipelines, evaluate=evaluate)
         progress = Progress(ctx)
-        session = _session(ctx)
+        session = session_of(ctx)
+        request = asked(pipelines, evaluate, confirm)
         job = await self._waiting.told(
-            progress, "planning", lambda: self._engine().evaluate(request, session)
+            progress,
+            "starting",
+            lambda: (
+                self._engine().confirm(request, session, wait=False)
+                if isinstance(request, ConfirmEvaluations)
+                else self._engine().evaluate(request, session, wait=False)
+            ),
         )
         return await self._answer(progress, job, began + wait_s, limit)
 
@@ -116,15 +138,16 @@ class JobTools:
         limit: Limit = 10,
     ) -> Annotated[CallToolResult, JobReply]:
         """Explore the choices of one pipeline when there are more combinations than you want to
-        run. Bound it with trials and evaluate.budget.seconds. Replies as evaluate_pipelines."""
+        run. Bound it with trials and evaluate.budget.seconds. With evaluate.holdout, the best three
+        are confirmed on it. Replies as evaluate_pipelines."""
         began = time.monotonic()
         request = SearchPipelines(
             pipeline=pipeline, evaluate=evaluate, strategy=strategy, trials=trials, seed=seed
         )
         progress = Progress(ctx)
-        session = _session(ctx)
+        session = session_of(ctx)
         job = await self._waiting.told(
-            progress, "planning", lambda: self._engine().search(request, session)
+            progress, "starting", lambda: self._engine().search(request, session, wait=False)
         )
         return await self._answer(progress, job, began + wait_s, limit)
 
@@ -186,6 +209,9 @@ class JobTools:
         """A page of a job; its first failures come with the first page."""
         info = await self._waiting.call(lambda: self._engine().job_info(job, limit, start))
         info = fitting(info, start)
+        if info.state == "completed" and start == 0:
+            found = await self._waiting.call(lambda: self._engine().advice(job))
+            info = info.model_copy(update={"advice": found})
         failed: JobInfo | None = None
         if info.failed and start == 0:
             failed = await self._waiting.call(
@@ -197,10 +223,35 @@ class JobTools:
         return result(text.job(reply, start), reply)
 
 
+def asked(
+    pipelines: list[JsonObject] | None, evaluate: EvaluateSpec, confirm: list[str] | None
+) -> EvaluatePipelines | ConfirmEvaluations:
+    """What evaluate_pipelines is to do; SpecError `missing_field`, `confirm_alone`."""
+    if confirm is None:
+        if pipelines is None:
+            raise SpecError("missing_field", "The field 'pipelines' is required.", path="pipelines")
+        return EvaluatePipelines(pipelines=pipelines, evaluate=evaluate)
+    if pipelines is not None or evaluate != AS_DEFAULT.model_copy(
+        update={"budget": evaluate.budget}
+    ):
+        raise SpecError(
+            "confirm_alone",
+            "`confirm` names evaluations, which keep their pipelines and settings.",
+            path="confirm",
+            hint="Leave `pipelines` out, and of `evaluate` all but the budget.",
+        )
+    return ConfirmEvaluations(confirm=confirm, budget=evaluate.budget)
+
+
 def next_step(info: JobInfo, limit: int) -> str:
     """How to go on, in one sentence or two; nothing if all is said."""
     parts = []
-    if info.state in ("submitted", "running"):
+    if info.state == "submitted":
+        parts.append(
+            f'Still being planned: get_job(job="{info.job}") waits on; '
+            f'cancel_job(job="{info.job}") stops it.'
+        )
+    if info.state == "running":
         left = info.expected_seconds
         estimate = f", about {left:.0f} s of work left" if left else ""
         parts.append(
@@ -226,9 +277,3 @@ def position(cursor: str | None) -> int:
             hint="Give the next_cursor of the reply before, or leave it out.",
         )
     return int(cursor)
-
-
-def _session(ctx: Ctx) -> str:
-    """The HTTP session, so that clients of one server share it fairly; stdio has one client."""
-    headers = ctx.headers
-    return "" if headers is None else headers.get("mcp-session-id", "")

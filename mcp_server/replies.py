@@ -110,6 +110,7 @@ def job_reply(info: JobInfo, failed: list[Evaluation], next_step: str) -> JobRep
             **info.model_dump(exclude={"evaluations"}),
             "evaluations": evaluations,
             "failures": failures[:FAILURES],
+            "warnings": [cut(warning) for warning in info.warnings[:MAX_WARNINGS]],
             "next": next_step,
         }
     )

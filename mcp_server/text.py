@@ -12,6 +12,7 @@ from mcp_server.replies import JobEnd, JobReply
 from tools.responses import (
     DatasetInfo,
     ErrorInfo,
+    EstimateErrors,
     Evaluation,
     Leaderboard,
     OperatorInfo,
@@ -63,11 +64,13 @@ def job(reply: JobReply, start: int) -> str:
     if reply.failures:
         lines.append("Failed:")
         lines.extend(f"- {f.name} ({f.id}): {error_line(f.error)}" for f in reply.failures)
+    lines.extend(f"Warning about the data: {text[:500]}" for text in reply.warnings[:_WARNINGS])
     lines.extend(_warnings(e.warnings for e in reply.evaluations))
     if len(reply.evaluations) == 1 and reply.evaluations[0].features:
         lines.append(f"Features chosen: {reply.evaluations[0].features}")
     if reply.plan is not None:
         lines.append(shared(reply.plan))
+    lines.extend(one.line for one in reply.advice)
     if reply.next:
         lines.append(reply.next)
     return "\n".join(lines)
@@ -84,7 +87,12 @@ def _evaluation(rank: int, evaluation: Evaluation) -> str:
     label = f"{evaluation.name} ({evaluation.id})"
     if evaluation.status != "ok":
         return f"{rank}. {label} {evaluation.status}: {error_line(evaluation.error)}"
-    return f"{rank}. {label}: {scores(evaluation)}; {seconds(evaluation.seconds)}"
+    line = f"{rank}. {label}: {scores(evaluation)}; {seconds(evaluation.seconds)}"
+    held = evaluation.holdout
+    if held is not None:
+        values = ", ".join(f"{name}={number(value)}" for name, value in held.metrics.items())
+        line += f"; on hold-out {held.id} (look {held.looks}): {values}"
+    return line
 
 
 def _warnings(groups: Iterable[Sequence[str]]) -> list[str]:
@@ -211,8 +219,26 @@ def plan(text: str, errors: Sequence[ErrorInfo]) -> str:
     return "\n".join([text, *(f"Cannot run: {error_line(error)}" for error in errors)])
 
 
+def estimates(found: EstimateErrors) -> list[str]:
+    """How good estimates were, by kind of work: measured seconds by expected ones."""
+    lines = [
+        f"Estimates: off by a factor of {number(found.median_factor)} (median of "
+        f"{found.observations} steps), {found.within_2x:.0%} within a factor of 2; "
+        f"measured/expected {number(found.median_ratio)}."
+    ]
+    lines.extend(
+        f"- {kind.kind}: {kind.observations} times, measured/expected "
+        f"{number(kind.median_ratio)}, {kind.within_2x:.0%} within a factor of 2"
+        for kind in found.kinds
+    )
+    if found.more_kinds:
+        lines.append(f"- and {found.more_kinds} kinds that took less time")
+    return lines
+
+
 def status(found: ServerStatus) -> str:
     versions = ", ".join(f"{name} {value}" for name, value in found.versions.items())
+    errors = [] if found.estimates is None else estimates(found.estimates)
     lines = [
         f"Stratum {found.version}: {'ready' if found.ready else 'libraries are still loading'}; "
         f"{found.running} tasks running, {found.waiting} waiting, {found.workers} workers.",
@@ -221,6 +247,7 @@ def status(found: ServerStatus) -> str:
         f"{found.blocks} stored intermediates ({found.block_bytes / 2**20:.1f} MiB).",
         f"Code steps: {'allowed' if found.code_allowed else 'off'}; sandbox: {found.sandbox}.",
         versions,
+        *errors,
     ]
     lines.extend(f"Warning: {warning}" for warning in found.warnings)
     return "\n".join(lines)

@@ -80,17 +80,19 @@ class Waiting:
         """Until the end of `job` or `deadline` (of `time.monotonic`)."""
         version = job.version
         while (left := deadline - time.monotonic()) > 0 and not job.finished:
-            await progress.report(job.done, len(job.entries), _state(job))
+            await progress.report(job.done, job.total, _state(job))
             wait = min(left, _HEARTBEAT)
             version = await self.call(lambda v=version, w=wait: job.wait_change(v, w))  # type: ignore[misc]
             gather = min(max(deadline - time.monotonic(), 0.0), _PAUSE)
             if await self.call(lambda g=gather: job.wait(g)):  # type: ignore[misc]
                 break
-        await progress.report(job.done, len(job.entries), _state(job))
+        await progress.report(job.done, job.total, _state(job))
 
 
 def _state(job: "Job") -> str:
-    message = f"{job.id}: {job.done} of {len(job.entries)} pipelines"
+    if job.state == "submitted":
+        return f"{job.id}: planning {job.total} pipelines"
+    message = f"{job.id}: {job.done} of {job.total} pipelines"
     best = job.info(limit=1)
     value = best.evaluations[0].metrics.get(best.metric) if best.evaluations else None
     if value is not None and value.mean is not None:

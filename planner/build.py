@@ -7,22 +7,22 @@ metric and seed) in the shared `Graph`, and what the agent should be told about 
 import json
 from dataclasses import dataclass, field
 
-from planner import expressions, lineage, relational, splitters
-from planner.binder import has_mask, schema
+from planner import holdouts, lineage, relational
+from planner.binder import schema
 from planner.build_features import FeatureBuilder
+from planner.build_folds import split
 from planner.build_model import fit_maker, seeded_predictor, take_apart
 from planner.environment import Environment
 from planner.errors import SpecError, did_you_mean
 from planner.fit import target_transform
 from planner.graph import Node
 from planner.metrics import MetricDef, check_task, default_metrics, resolve
-from planner.ops import FitTarget, Folds, MapTarget, Predict, Score, Task, Vector
+from planner.ops import FitTarget, MapTarget, Predict, Score, Task, Vector
 from planner.registry import Operator
 from planner.schema import Dataset
 from planner.seeds import fill_seeds
-from planner.spec import Holdout, PipelineSpec, Target
+from planner.spec import EarlyStopping, InnerSplit, PipelineSpec, Target
 from planner.steps import parse_steps
-from planner.tableops import TRAIN_MASK
 
 __all__ = ["Built", "Environment", "build"]
 
@@ -32,8 +32,9 @@ class Built:
     """One pipeline in the graph.
 
     `scores[metric]` has one node per seed, and so have the `fits` behind them; `target` is the
-    target as given; `places` maps node keys to spec paths, `table_place` is that of the prepared
-    table; `features` shows the default plan where the spec left features open.
+    target as given; `holdout` are the rows kept aside, if any; `places` maps node keys to spec
+    paths, `table_place` is that of the prepared table; `features` shows the default plan where the
+    spec left features open.
     """
 
     scores: dict[str, tuple[Node, ...]]
@@ -49,6 +50,7 @@ class Built:
     features: list[dict[str, object]] | None = None
     fits: tuple[Node, ...] = ()
     table_place: str = ""
+    holdout: Node | None = None
 
 
 @dataclass
@@ -158,59 +160,6 @@ class Builder:
             )
         return "binary" if distinct == 2 else "multiclass"
 
-    # -- folds --------------------------------------------------------------------------------
-
-    def folds(self, table: Node, task: Task) -> tuple[Node, str, str | None]:
-        """The split, its text, and the column of a PredefinedSplit."""
-        env, cv = self.env, self.env.evaluate.cv
-        place = "evaluate.cv"
-        if cv is None:
-            call = splitters.default_cv(task, env.evaluate.groups is not None, env.evaluate.seed)
-        elif isinstance(cv, Holdout):
-            call = splitters.holdout(cv)
-        else:
-            call = expressions.parse(cv, env.registry, place)
-        facts = splitters.describe(call, env.evaluate.groups, env.evaluate.seed, place)
-        names = []
-        for name, where in (
-            (self.target.column if facts.needs_target else None, self.target_path),
-            (env.evaluate.groups if facts.needs_groups else None, "evaluate.groups"),
-            (facts.fold_column, place),
-        ):
-            if name is not None:
-                schema(table).require(name, where)
-                names.append(name)
-        masked = has_mask(table)
-        needed = list(dict.fromkeys(names + ([TRAIN_MASK] if masked else [])))
-        source = env.narrow(table, needed)
-        count = splitters.count(
-            facts.call,
-            lambda: env.statistics.rows(source),
-            lambda name: self._distinct(source, name, name == facts.fold_column),
-            groups=env.evaluate.groups,
-            path=place,
-        )
-        op = Folds(
-            splitter=facts.call,
-            count=count,
-            target=self.target.column if facts.needs_target else None,
-            groups=env.evaluate.groups if facts.needs_groups else None,
-            fold_column=facts.fold_column,
-            train_mask=TRAIN_MASK if masked else None,
-        )
-        folds = self.node(env.graph.node(op, source), place)
-        return folds, expressions.text(facts.call), facts.fold_column
-
-    def _distinct(self, table: Node, name: str, folds: bool) -> int:
-        """Distinct values of a column; of a PredefinedSplit's without -1, which is no fold."""
-        if folds:
-            quoted = name.replace('"', '""')
-            steps = parse_steps([{"filter": f'"{quoted}" <> -1'}], "evaluate.cv")
-            table = relational.prepare(
-                self.env.graph, table, steps, self.env.datasets, "evaluate.cv"
-            )
-        return self.env.statistics.distinct(table, name)
-
     # -- all of it ----------------------------------------------------------------------------
 
     def build(self) -> Built:
@@ -219,18 +168,18 @@ class Builder:
         table = self.table()
         task = self.task(table, model.operator)
         metrics = self._metrics(task, model.operator)
-        folds, cv, fold_column = self.folds(table, task)
+        parts = split(env, table, self.target.column, self.target_path, task)
+        folds = self.node(parts.folds, "evaluate.cv")
+        if parts.holdout is not None:
+            self.node(parts.holdout, "evaluate.holdout")
+        self.warnings.extend(parts.warnings)
         y = self._vector(table, self.target.column, self.target_path)
         function, fitted = self._fitted_target(y, folds, task)
         weights = self._weights(table, spec.sample_weight, "sample_weight")
         score_weights = self._weights(table, spec.score_weight, "score_weight")
-        stopping = spec.early_stopping
-        fit_of = fit_maker(env, stopping, model, fitted, self.at("early_stopping"))
-        if stopping is not None and stopping.on == "validation":
-            self.warnings.append("Early stopping watches the fold that is scored: optimistic.")
+        fit_of = fit_maker(env, self._stopping(), model, fitted, self.at("early_stopping"))
         aside = {
-            self.target.column, env.evaluate.groups, fold_column,
-            spec.sample_weight, spec.score_weight,
+            self.target.column, *parts.columns, spec.sample_weight, spec.score_weight,
         }  # fmt: skip
         features = FeatureBuilder(
             env, spec, self.path, table, folds, fitted, self.target.column,
@@ -262,13 +211,28 @@ class Builder:
             folds=folds,
             target=y,
             task=task,
-            cv=cv,
+            cv=parts.text,
             places=self.places,
             warnings=tuple(self.warnings),
             features=features.shown,
             fits=tuple(fits.values()),
             table_place=self.at("prepare" if spec.prepare else "dataset"),
+            holdout=parts.holdout,
         )
+
+    def _stopping(self) -> EarlyStopping | None:
+        """Early stopping as asked for; a refit never watches the hold-out."""
+        stopping = self.spec.early_stopping
+        if stopping is None or stopping.on != "validation":
+            return stopping
+        if not self.env.confirm:
+            self.warnings.append("Early stopping watches the fold that is scored: optimistic.")
+            return stopping
+        self.warnings.append(
+            f"The refit for the hold-out stopped early on {holdouts.INNER:.0%} of its own training "
+            "rows, where the folds had stopped on the rows that were scored."
+        )
+        return stopping.model_copy(update={"on": InnerSplit(inner=holdouts.INNER)})
 
     def _fitted_target(self, y: Node, folds: Node, task: Task) -> tuple[str | None, Node]:
         """The name of an element-wise transform, and the target that models are fitted on."""

@@ -8,7 +8,7 @@ the features open.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from planner import expressions
+from planner import expressions, lineage, relational
 from planner.binder import schema
 from planner.build_model import Model
 from planner.dismantle import Encoder, Frame, Stacked
@@ -168,10 +168,12 @@ class FeatureBuilder:
                 "which is fitted on the training rows of each fold.",
             )
         if leaking:
+            step = lineage.blame(self.table, leaking[0], self.column)
+            where = "" if step is None else f" (step: {relational.describe_step(step)})"
             raise SpecError(
                 "target_leak",
                 f"Feature column(s) {', '.join(map(repr, leaking))} are computed from the "
-                f"target '{self.column}' or the target from them.",
+                f"target '{self.column}' or the target from them{where}.",
                 path=path,
                 hint="Leave them out of `features`. For statistics of the target by group "
                 "use TargetEncoder(), which is fitted on the training rows of each fold.",

@@ -7,8 +7,13 @@ Input: `Built` pipelines in one graph, and what the catalog and store already ha
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
+from planner.answers import names_of, on_stored, origins_of, probabilities_of
 from planner.build import Built
+from planner.build_blend import prepared_tables
+from planner.estimates import NOTHING, Measured
 from planner.graph import Graph, Node, walk
 from planner.lower import Output, lower
 from planner.ops import Folds, Materialise
@@ -16,12 +21,22 @@ from planner.plan import PipelinePlan, Plan, Task, Value
 from planner.rewrite import RULES, Rule, rewrite
 
 
+class Answer(NamedTuple):
+    """A score that needs work: its node before and after the rules, and who wants it."""
+
+    before: Node
+    after: Node
+    pipelines: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Compiled:
     """A plan, and how it came about.
 
     `asked` counts nodes as if every pipeline ran alone, `merged` after interning, `rewritten`
-    after the rules; `known` counts scores answered by the catalog.
+    after the rules; `known` counts scores answered by the catalog. `scores` gives, by the key of
+    a score that needs work, the node that stands for it after the rules; `answers` are those
+    scores before and after, with the pipelines that want them.
     """
 
     plan: Plan
@@ -31,6 +46,8 @@ class Compiled:
     known: int
     rules: dict[str, int] = field(default_factory=dict)
     outputs: tuple[Node, ...] = ()
+    scores: Mapping[str, Node] = field(default_factory=dict)
+    answers: tuple[Answer, ...] = ()
 
 
 def compile_batch(
@@ -41,33 +58,44 @@ def compile_batch(
     rows: Callable[[Node], int],
     available: Callable[[Value], bool],
     rules: Sequence[Rule] = RULES,
+    measured: Measured = NOTHING,
+    underway: Mapping[str, Node] = MappingProxyType({}),
 ) -> Compiled:
     """Plans the pipelines that were built (position -> Built).
 
-    `known` holds the keys of scores that need no work.
+    `known` holds the keys of scores that need no work, `underway` those that another plan is
+    making, with their nodes there (see `planner.borrow`).
     """
     wanted: dict[str, Output] = {}
-    asked = 0
+    asked = elsewhere = 0
     for position, built in pipelines.items():
         scores = [node for nodes in built.scores.values() for node in nodes]
         asked += sum(1 for _ in walk(scores))
         for node in scores:
             if node.key in known:
                 continue
+            if node.key in underway:
+                elsewhere += 1
+                continue
             output = wanted.get(node.key)
             owners = (*output.pipelines, position) if output else (position,)
-            wanted[node.key] = Output(node, built.prepared, tuple(dict.fromkeys(owners)))
+            parts = prepared_tables(built)
+            wanted[node.key] = Output(node, parts, tuple(dict.fromkeys(owners)))
     before = [output.score for output in wanted.values()]
-    rewritten = rewrite(graph, before, rules)
+    stored = on_stored(graph, before, available)
+    rewritten = rewrite(graph, [stored[node.key] for node in before], rules)
+    origins = origins_of(stored, rewritten.origins)
+    names = names_of(before, rewritten.outputs, origins)
+    beside = probabilities_of(graph, before, rewritten.outputs, names)
     outputs = [
         Output(node, output.prepared, output.pipelines)
         for node, output in zip(rewritten.outputs, wanted.values(), strict=True)
     ]
-    tasks = lower(graph, outputs, rows, available)
-    replaced = dict(zip(wanted, rewritten.outputs, strict=True))
+    tasks = lower(graph, outputs, rows, available, measured, names, beside)
+    replaced = {**underway, **dict(zip(wanted, rewritten.outputs, strict=True))}
     tables = _tables(tasks)
     plans = tuple(
-        _pipeline(position, built, replaced, rewritten.origins, tables.get(position, ()))
+        _pipeline(position, built, replaced, origins, names, tables.get(position, ()))
         for position, built in pipelines.items()
     )
     return Compiled(
@@ -76,9 +104,15 @@ def compile_batch(
         merged=sum(1 for _ in walk(before)),
         rewritten=sum(1 for _ in walk(rewritten.outputs)),
         known=sum(len(nodes) for b in pipelines.values() for nodes in b.scores.values())
-        - sum(len(output.pipelines) for output in wanted.values()),
+        - sum(len(output.pipelines) for output in wanted.values())
+        - elsewhere,
         rules=rewritten.applied,
         outputs=tuple(rewritten.outputs),
+        scores=replaced,
+        answers=tuple(
+            Answer(output.score, after, output.pipelines)
+            for output, after in zip(wanted.values(), rewritten.outputs, strict=True)
+        ),
     )
 
 
@@ -98,6 +132,7 @@ def _pipeline(
     built: Built,
     replaced: Mapping[str, Node],
     origins: Mapping[str, str],
+    names: Mapping[str, str],
     tables: Iterable[str],
 ) -> PipelinePlan:
     scores: dict[str, list[list[Value]]] = {}
@@ -114,12 +149,27 @@ def _pipeline(
             scores[name].append([Value(node.key, fold) for fold in range(folds.count)])
             if node is logical:
                 continue
-            for made in walk([node], seen, tables=False):
+            # Of a group that stands for nodes of several pipelines, what this one reads of it.
+            model = built.places.get(logical.inputs[0].key, "")
+            read_at: dict[str, str] = {}
+            for made in reversed(list(walk([node], seen, tables=False))):
                 if made.key not in places:
-                    # Of a group that stands for models of several pipelines, this one's model.
-                    model = built.places.get(logical.inputs[0].key, "")
-                    places[made.key] = places.get(origins.get(made.key, ""), model)
+                    place = places.get(origins.get(made.key, ""))
+                    place = place or _namesake(made, logical, built)
+                    places[made.key] = place or read_at.get(made.key, model)
+                for source in made.inputs:
+                    read_at.setdefault(source.key, places[made.key])
+                # Failures are told by the keys of values.
+                places.setdefault(names.get(made.key, made.key), places[made.key])
     return PipelinePlan(position, scores, keys, places)
+
+
+def _namesake(made: Node, logical: Node, built: Built) -> str | None:
+    """The place of what `made` is called after, among the nodes below `logical`."""
+    for node in walk([logical], tables=False):
+        if node.op.subject == made.op.subject and node.key in built.places:
+            return built.places[node.key]
+    return None
 
 
 def materialised(plan: Plan) -> list[str]:

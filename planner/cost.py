@@ -1,84 +1,176 @@
-"""Expected seconds and bytes of an op at one thread.
+"""Expected seconds and bytes of an op at one thread, before anything was measured.
 
-Input: an op and the shape of its data. Output: rough estimates. They order the work, admit it
-against the memory budget, and are shown to agents as estimates; nothing else depends on them.
+Input: an op and the shape of its data. Output: estimates. They order the work, admit it against
+the memory budget, decide what is worth keeping, and are shown to agents as estimates; nothing
+else depends on them. `planner.estimates` applies them to plans, corrected by measurements.
 """
 
-from dataclasses import dataclass
-
+from planner.cost_calls import fit_seconds, predict_seconds, total, transform_seconds
+from planner.cost_factors import Shape, factors, rounds_of
+from planner.cost_table import SCORES, Terms
 from planner.expressions import Call
 from planner.graph import Op
-from planner.ops import Apply, Concat, Encode, Fit, Materialise, RidgeFolds, RidgePath
+from planner.ops import (
+    Apply,
+    Columns,
+    Concat,
+    Encode,
+    Fit,
+    FitTarget,
+    Folds,
+    MapTarget,
+    Materialise,
+    Member,
+    Predict,
+    Score,
+    Vector,
+)
+from planner.ops_blend import Blend, OutOfFold
+from planner.ops_components import ComponentModels
+from planner.ops_encodings import (
+    ChosenColumns,
+    ColumnScores,
+    Components,
+    Decomposition,
+    Encoding,
+    TermCounts,
+    Vocabulary,
+)
+from planner.ops_linear import LinearFolds, LinearPath
+from planner.ops_neighbours import NeighbourFits
+from planner.ops_prefix import PrefixFit, PrefixPredict
+
+__all__ = ["MODEL", "Shape", "bytes_of", "kind_of", "rounds", "seconds_of", "worth_keeping"]
+
+# The version of this model: what was measured of another one corrects nothing.
+MODEL = 1
+
+_SCORE: Terms = (("1", 4e-4), ("v", 5e-8))
+_DISK = 4e8  # bytes a second that a block is written and read with
+_OVERHEAD = 0.002  # seconds to make one and to load it
 
 
-@dataclass(frozen=True)
-class Shape:
-    """Rows and columns of the data a task works on."""
-
-    rows: int
-    columns: int
-
-    @property
-    def cells(self) -> int:
-        return self.rows * self.columns
-
-
-# Seconds per cell and iteration (one thread of a recent server core), by what dominates.
-# Trees and boosting: histogram work per round; linear: one pass per solver iteration.
-_PER_CELL = {
-    "Ridge": 2e-8,
-    "LinearRegression": 5e-8,
-    "Lasso": 2e-7,
-    "ElasticNet": 2e-7,
-    "LogisticRegression": 5e-7,
-    "SVC": 2e-5,
-    "SVR": 2e-5,
-    "MLPClassifier": 5e-5,
-    "MLPRegressor": 5e-5,
+_SAME_WORK: dict[type[Op], str] = {
+    PrefixFit: "Fit",
+    NeighbourFits: "Fit",
+    PrefixPredict: "Predict",
 }
-_ROUNDS = {"n_estimators": 100, "max_iter": 100, "iterations": 1000}
-_PER_ROUND = 6e-9
-_PER_TREE = 2.5e-7
 
 
-def seconds_of(op: Op, shape: Shape) -> float:
-    """Expected seconds of `op` for one fold (or once, for ops over all rows)."""
+def kind_of(op: Op, model: Op | None = None) -> str:
+    """What kind of work `op` is, as timings are told apart; `model` is the fit it asks."""
+    # One fit that serves several takes what the largest of them takes.
+    name = _SAME_WORK.get(type(op), type(op).__name__)
+    if isinstance(op, Score):
+        return f"{name} {op.metric.partition('(')[0]}"
+    subject = op.subject if model is None else model.subject
+    if model is not None and not isinstance(model, Fit | PrefixFit):
+        subject = f"of {type(model).__name__} {subject}"
+    return name if subject == name else f"{name} {subject}"
+
+
+def rounds(op: Op) -> float:
+    """The size factor of `op` that no shape shows: rounds, trees, iterations; 1 if none."""
+    return rounds_of(op.estimator) if isinstance(op, Fit | PrefixFit) else 1.0
+
+
+def seconds_of(op: Op, shape: Shape, model: Op | None = None) -> float:
+    """Expected seconds of `op` for one fold (or once, for ops over all rows).
+
+    `model` is the fit whose predictions are asked for, of an op that asks a model.
+    """
     match op:
         case Fit():
-            return _fit(op.estimator, shape)
+            return fit_seconds(op.estimator, shape, op.stop_rounds)
+        case PrefixFit():
+            return seconds_of(op.fit, shape)
+        case Encode() | Apply():
+            return transform_seconds(op.transformer, shape)
+        case Predict():
+            return _predict(shape, model)
+        case PrefixPredict():
+            return _predict(shape, model.member(op.index) if isinstance(model, PrefixFit) else None)
+        case Score():
+            terms = SCORES.get(op.metric.partition("(")[0], _SCORE)
+            return total(terms, factors(Call("Score"), shape)) * max(shape.classes / 2, 1.0)
         case Materialise():
-            return 0.005 + shape.cells * 2e-8
-        case Encode():
-            return 0.002 + shape.cells * (3e-7 if op.supervised else 1e-7)
-        case Concat() | Apply():
-            return 0.0005 + shape.cells * 1e-8
-        case RidgeFolds():
-            return 0.002 + shape.cells * shape.columns * 4e-10
-        case RidgePath():
-            return 0.001 + shape.cells * shape.columns * 4e-10
+            return 0.01 + shape.cells * 4e-8
+        case Columns():
+            return 4e-4 + shape.cells * 6e-9
+        case Vector() | MapTarget():
+            return 2e-4 + shape.rows * 1e-8
+        case Folds():
+            return 5e-4 + shape.rows * op.count * 1e-8
+        case FitTarget():
+            return 0.001 + shape.rows * 1e-8
+        case Concat():
+            return 8e-4 + shape.cells * 6e-9
+        case NeighbourFits():
+            return seconds_of(op.fit, shape)
+        case Decomposition() | ColumnScores() | TermCounts():
+            return transform_seconds(op.transformer, shape)
+        case Components() | ChosenColumns() | Vocabulary():
+            return 8e-4 + (shape.rows + shape.valid) * max(shape.stored, shape.out) * 6e-9
+        case ComponentModels():
+            # The scores, and their Gram matrix.
+            return 0.002 + shape.cells * op.sizes[-1] * 4e-10 + len(op.members) * 1e-4
+        case Blend() | OutOfFold():
+            return 5e-4 + shape.valid * sum(op.counts) * 2e-8
+        case LinearFolds():
+            return 0.002 + shape.cells * (2e-8 + shape.columns * 4e-10) + _solve(op, shape)
+        case LinearPath():
+            return 0.001 + shape.cells * shape.columns * 4e-10 + _solve(op, shape)
+        case Member():
+            return 2e-5 + shape.valid * 2e-9
         case _:
             return 0.0002
 
 
-def _fit(call: Call, shape: Shape) -> float:
-    params = dict(call.params)
-    if call.name in _PER_CELL:
-        return 0.002 + shape.cells * _PER_CELL[call.name]
-    for name, usual in _ROUNDS.items():
-        given = params.get(name)
-        if isinstance(given, int) or name in ("n_estimators",):
-            rounds = given if isinstance(given, int) else usual
-            forest = "Forest" in call.name or "Trees" in call.name or "Bagging" in call.name
-            return 0.01 + shape.cells * rounds * (_PER_TREE if forest else _PER_ROUND)
-    return 0.005 + shape.cells * 1e-6
+def _solve(op: LinearFolds | LinearPath, shape: Shape) -> float:
+    """What each member takes besides the moments that all of them share."""
+    descent = 2e-8 * shape.columns * shape.columns
+    return len(op.members) * (5e-5 + descent + shape.cells * 2e-10)
+
+
+def _predict(shape: Shape, model: Op | None) -> float:
+    """Seconds to ask a fit for predictions; of a group, what each of its models takes."""
+    if isinstance(model, NeighbourFits):
+        # They are found once, for the most.
+        longest = model.at(model.sizes[-1], "uniform")
+        return 3e-4 + _predict(shape, longest) / len(model.members)
+    if not isinstance(model, Fit):
+        return predict_seconds(Call("Predict"), shape)
+    return predict_seconds(model.estimator, shape)
 
 
 def bytes_of(op: Op, shape: Shape) -> int:
-    """Expected peak bytes above the inputs (which are memory-mapped)."""
+    """Expected peak bytes above the inputs (which are memory-mapped), its output included."""
+    size = 12 if shape.stored else 8  # an index for every value
+    read = int(shape.rows * (shape.stored or shape.columns) * size)
     match op:
-        case Fit() | Encode() | Concat():
-            return shape.cells * 16
+        case Fit() | PrefixFit() | NeighbourFits() | ComponentModels():
+            # A contiguous copy, and what the library makes of it (bins, single precision).
+            return 2 * read + (1 << 20)
+        case Encode() | Apply() | Encoding():
+            return read + 2 * output_bytes(shape) + (1 << 20)
+        case Concat():
+            return 2 * output_bytes(shape)
         case Materialise():
-            return shape.cells * 24
+            return shape.rows * shape.columns * 24
+        case Columns():
+            return shape.rows * shape.columns * 16
+        case LinearFolds() | LinearPath():
+            return read + 8 * shape.columns * shape.columns * 4
         case _:
-            return shape.cells * 2
+            return read // 8 + 16 * (shape.rows + shape.valid)
+
+
+def output_bytes(shape: Shape) -> int:
+    """Expected bytes of a feature block of both sides of a fold, or of all rows."""
+    rows, columns = shape.rows + shape.valid, shape.out or shape.columns
+    return int(rows * (12 * shape.stored if shape.stored else 8 * columns))
+
+
+def worth_keeping(op: Op, shape: Shape) -> bool:
+    """Whether to store the value of `op` takes less time than to compute it again."""
+    return seconds_of(op, shape) > _OVERHEAD + 2 * output_bytes(shape) / _DISK

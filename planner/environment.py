@@ -17,13 +17,18 @@ from planner.spec import EvaluateSpec
 
 @dataclass(frozen=True)
 class Environment:
-    """The same for all pipelines of a request. `memo` is for the builder's own use."""
+    """The same for all pipelines of a request. `memo` is for the builder's own use.
+
+    `confirm` asks for pipelines fitted on all rows outside the hold-out and scored on those inside,
+    instead of cross-validated ones.
+    """
 
     graph: Graph
     registry: Registry
     datasets: Datasets
     statistics: Statistics
     evaluate: EvaluateSpec
+    confirm: bool = False
     memo: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def narrow(self, table: Node, columns: Iterable[str]) -> Node:

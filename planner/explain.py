@@ -8,84 +8,27 @@ from collections.abc import Sequence
 from typing import Any
 
 from planner.compile import Compiled
-from planner.expressions import text
-from planner.graph import Node, Op, Plane, walk
-from planner.ops import (
-    Apply,
-    Columns,
-    Concat,
-    Encode,
-    Fit,
-    FitTarget,
-    Folds,
-    MapTarget,
-    Materialise,
-    Member,
-    Predict,
-    RidgeFolds,
-    RidgePath,
-    Score,
-    Vector,
-)
+from planner.finish import time_to_finish
+from planner.graph import Node, Plane, Role, walk
+from planner.ops import Columns, Vector
 from planner.plan import Task
 from planner.relational import describe as describe_relation
 
 MAX_LINES = 60
-MAX_NAMES = 6
 
 
-def label(op: Op) -> str:
-    """One op in a few words."""
-    match op:
-        case Folds():
-            train = ", train rows filtered" if op.train_mask else ""
-            return f"folds {text(op.splitter)}{train}"
-        case Vector():
-            return f"column {op.column}"
-        case MapTarget():
-            return f"{op.function}(target)"
-        case FitTarget() | Encode() | Apply():
-            return text(op.transformer)
-        case Columns():
-            return "columns " + _listed(op.names)
-        case Concat():
-            return "concat"
-        case Fit():
-            return text(op.estimator)
-        case Predict():
-            return "predict"
-        case Member():
-            return f"member {op.index}"
-        case RidgeFolds():
-            front = "impute, " * op.impute + "scale, " * op.scale
-            alphas = _count(len(op.alphas), "alpha")
-            return f"ridge over all folds ({front}{alphas}) from shared moments"
-        case RidgePath():
-            return f"ridge over {len(op.alphas)} alphas from one decomposition"
-        case Score():
-            return f"score {op.metric}"
-        case Materialise():
-            return "query"
-        case _:
-            return type(op).__name__
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:MAX_NAMES])
-    return shown + (f", ... ({len(names)})" if len(names) > MAX_NAMES else "")
-
-
-def plan_text(compiled: Compiled, names: Sequence[str]) -> str:
+def plan_text(compiled: Compiled, names: Sequence[str], cores: int = 1) -> str:
     """The plan for an agent: totals first, then what is shared, then steps with their users.
 
-    `names` are the pipelines' names by position.
+    `names` are the pipelines' names by position; the time to finish is that on `cores`.
     """
     tasks = compiled.plan.tasks
     seconds = sum(task.seconds for task in tasks)
+    finish = f", {time_to_finish(tasks, cores):.1f} s on {cores} cores" if cores > 1 else ""
     lines = [
         f"{_count(len(compiled.plan.pipelines), 'pipeline')}: {compiled.asked} nodes if each ran "
         f"alone, {compiled.merged} after merging, {compiled.rewritten} after rules; "
-        f"{_count(len(tasks), 'task')}, about {seconds:.1f} s of one core.",
+        f"{_count(len(tasks), 'task')}, about {seconds:.1f} s of one core{finish}.",
     ]
     if compiled.known:
         lines.append(f"Known already, at no cost: {_count(compiled.known, 'score')}.")
@@ -121,9 +64,9 @@ def _steps(tasks: Sequence[Task]) -> list[tuple[str, int, float, tuple[int, ...]
 
 def _signature(task: Task) -> tuple[str, ...]:
     shown = [
-        label(i.op)
+        i.op.label
         for i in task.instructions
-        if not isinstance(i.op, Predict | Member | Vector | Columns)
+        if i.op.role is not Role.ANSWER and not isinstance(i.op, Vector | Columns)
     ]
     counted = Counter(shown)
     return tuple(item if count == 1 else f"{item} (x{count})" for item, count in counted.items())
@@ -159,4 +102,4 @@ def graph_json(compiled: Compiled) -> dict[str, Any]:
 
 
 def _node_label(node: Node) -> str:
-    return describe_relation(node) if node.plane is Plane.TABLE else label(node.op)
+    return describe_relation(node) if node.plane is Plane.TABLE else node.op.label

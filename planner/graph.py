@@ -19,6 +19,17 @@ class Plane(Enum):
     FOLD = "fold"  # one value per fold of the split it hangs on
 
 
+class Role(Enum):
+    """What a node is to the lowering, which makes tasks of nodes."""
+
+    INPUT = "input"  # cheap: computed in every task that reads it
+    SPLIT = "split"  # computed with the table it splits, and kept
+    FEATURES = "features"  # kept where several tasks read it, else part of the one that does
+    FIT = "fit"  # has a task of its own, per fold where it is of the fold plane
+    ANSWER = "answer"  # computed in the task of the fit it comes from
+    SCORE = "score"  # computed with the answer, and reported
+
+
 @dataclass(frozen=True)
 class Op:
     """What a node does; the payload, apart from the wiring.
@@ -31,6 +42,18 @@ class Op:
 
     version: ClassVar[int] = 1
     plane: ClassVar[Plane] = Plane.WHOLE
+    role: ClassVar[Role] = Role.INPUT
+    kept: ClassVar[bool] = False  # of an answer: whether its value becomes a block
+
+    @property
+    def label(self) -> str:
+        """The op in a few words, for explain."""
+        return type(self).__name__
+
+    @property
+    def subject(self) -> str:
+        """What an error message calls the thing that failed."""
+        return type(self).__name__
 
 
 class Node:

@@ -6,42 +6,30 @@ with the cheap work in front of it.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
 
-from planner.binder import has_mask, schema
-from planner.cost import Shape, bytes_of, seconds_of
-from planner.graph import Graph, Node, Plane, walk
-from planner.lineage import narrow
-from planner.ops import (
-    Apply,
-    Columns,
-    Concat,
-    Encode,
-    Fit,
-    Folds,
-    Materialise,
-    Member,
-    Predict,
-    RidgeFolds,
-    RidgePath,
-    Score,
-)
+from planner.estimates import NOTHING, Estimates, Measured
+from planner.graph import Graph, Node, Plane, Role, walk
+from planner.lower_tables import Parts, materialised_tables
+from planner.ops import Concat, Folds, Materialise
+from planner.ops_stored import Stored
 from planner.order import ordered
 from planner.plan import Instruction, Task, Value
 from planner.render import render
-from planner.tableops import TRAIN_MASK
 
-ANCHORS = (Fit, RidgeFolds, RidgePath)
-AFTER_FIT = (Predict, Member, Score)
+_AFTER_FIT = (Role.ANSWER, Role.SCORE)
 
 
 @dataclass(frozen=True)
 class Output:
-    """A score node after rewriting, the prepared table of its pipeline, and who wants it."""
+    """A score node after rewriting, the prepared table of its pipeline (of a blend, those of what
+    it combines), and who wants it."""
 
     score: Node
-    prepared: Node
+    prepared: Parts
     pipelines: tuple[int, ...]
 
 
@@ -53,45 +41,19 @@ class Lowering:
     outputs: Sequence[Output]
     rows: Callable[[Node], int]
     available: Callable[[Value], bool]
+    measured: Measured = NOTHING
+    names: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, Node] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.nodes = list(walk((output.score for output in self.outputs), tables=False))
-        self.consumers: defaultdict[str, list[Node]] = defaultdict(list)
-        for node in self.nodes:
-            for source in node.inputs:
-                self.consumers[source.key].append(node)
-        self.prepared = {p: o.prepared for o in self.outputs for p in o.pipelines}
-        self.tables = self._tables()
+        # What others than predictions and scores read: a group has very many consumers.
+        readers = (node for node in self.nodes if node.op.role not in _AFTER_FIT)
+        self.read = {source.key for node in readers for source in node.inputs}
+        self.tables = materialised_tables(self.graph, [(o.score, o.prepared) for o in self.outputs])
         self.pipelines = self._pipelines()
         self.units = self._units()
         self.drafts: dict[Value, _Draft] = {}
-
-    # -- tables -------------------------------------------------------------------------------
-
-    def _tables(self) -> dict[str, Node]:
-        """Narrow relation key -> the wider relation that is materialised in its stead."""
-        wanted: dict[str, tuple[Node, dict[str, Node]]] = {}
-        assigned: set[str] = set()
-        seen: set[str] = set()
-        for output in self.outputs:
-            for node in walk([output.score], seen, tables=False):
-                for source in node.inputs:
-                    if source.plane is not Plane.TABLE or source.key in assigned:
-                        continue
-                    assigned.add(source.key)
-                    entry = wanted.setdefault(output.prepared.key, (output.prepared, {}))
-                    entry[1][source.key] = source
-        tables: dict[str, Node] = {}
-        for prepared, narrowed in wanted.values():
-            columns: dict[str, None] = {}
-            for source in narrowed.values():
-                columns.update(dict.fromkeys(schema(source).names))
-                if has_mask(source):
-                    columns.setdefault(TRAIN_MASK)
-            wide = narrow(self.graph, prepared, list(columns))
-            for key in narrowed:
-                tables[key] = wide
-        return tables
 
     def _pipelines(self) -> dict[str, int]:
         """Node key -> pipelines that depend on it, as bits: many nodes have very many."""
@@ -114,13 +76,13 @@ class Lowering:
         units: dict[str, set[str]] = {}
         users: defaultdict[str, set[str]] = defaultdict(set)
         for node in reversed(self.nodes):
-            if isinstance(node.op, AFTER_FIT):
+            if node.op.role in _AFTER_FIT:
                 mine = {self._anchor(node).key}
-            elif isinstance(node.op, (*ANCHORS, Folds)):
+            elif node.op.role in (Role.FIT, Role.SPLIT):
                 mine = {node.key}
-            elif isinstance(node.op, Apply | Encode | Concat):
+            elif node.op.role is Role.FEATURES:
                 mine = users[node.key]
-                if len(mine) > 1 and not _sliced_only(node):
+                if (len(mine) > 1 and not _sliced_only(node)) or _gathers(node):
                     mine = {node.key}
             else:
                 continue
@@ -130,7 +92,7 @@ class Lowering:
         return units
 
     def _anchor(self, node: Node) -> Node:
-        while not isinstance(node.op, ANCHORS):
+        while node.op.role is not Role.FIT:
             node = node.inputs[0]
         return node
 
@@ -157,52 +119,72 @@ class Lowering:
         """The value that names the task which computes `node` (for `fold`)."""
         if isinstance(node.op, Folds):
             return Value(self.tables[node.inputs[0].key].key)
-        anchor = self._anchor(node) if isinstance(node.op, AFTER_FIT) else node
+        anchor = self._anchor(node) if node.op.role in _AFTER_FIT else node
         return Value(anchor.key, fold if anchor.plane is Plane.FOLD else None)
 
     def _emit(self, draft: "_Draft", node: Node, fold: int | None) -> Value:
         """Instructions for `node` in `draft`, inputs first; returns its value."""
-        value = Value(node.key, fold if node.plane is Plane.FOLD else None)
+        value = self._value(node, fold)
         if value in draft.have:
             return value
-        if isinstance(node.op, Predict) and value != draft.root and self.available(value):
+        answered = node.op.role is Role.ANSWER and self._kept(node) and self.available(value)
+        if answered or isinstance(node.op, Stored) or self._left(draft, node, value):
             draft.load(value)
             return value
         inputs = []
-        for source in node.inputs:
+        for source, part in _sources(node, fold):
             if source.plane is Plane.TABLE:
                 inputs.append(self._table(draft, self.tables[source.key]))
-            elif self._elsewhere(draft, source, fold):
-                inputs.append(self._load(draft, source, fold))
+            elif self._elsewhere(draft, source, part):
+                inputs.append(self._load(draft, source, part))
             else:
-                inputs.append(self._emit(draft, source, fold))
+                inputs.append(self._emit(draft, source, part))
         draft.add(Instruction(value, node.op, tuple(inputs)))
-        if isinstance(node.op, Score):
+        if node.op.role is Role.SCORE:
             draft.scores.append(value)
         elif self._kept(node):
             draft.saves.append(value)
+        elif node.op.role is Role.FEATURES:
+            draft.offers.append(value)
+        if node.key in self.beside:
+            other = self._value(self.beside[node.key], fold)
+            if other not in draft.have and not self.available(other):
+                draft.add(Instruction(other, self.beside[node.key].op, tuple(inputs)))
+                draft.saves.append(other)
         return value
+
+    def _left(self, draft: "_Draft", node: Node, value: Value) -> bool:
+        """Whether an earlier task left the features `value` behind."""
+        return node.op.role is Role.FEATURES and value != draft.root and self.available(value)
 
     def _kept(self, node: Node) -> bool:
         """Whether the value of `node` becomes a block."""
-        if isinstance(node.op, Apply | Encode | Concat):
+        role = node.op.role
+        if role is Role.FEATURES:
             return self.units[node.key] == {node.key}
-        return isinstance(node.op, Predict | Folds)
+        if role in (Role.ANSWER, Role.FIT) and not node.op.kept:
+            # What a blend reads; scores are taken where the predictions are made.
+            return node.key in self.read
+        return node.op.kept or role is Role.SPLIT
 
     def _elsewhere(self, draft: "_Draft", source: Node, fold: int | None) -> bool:
         """Whether `source` is computed by another task than `draft`."""
         if isinstance(source.op, Folds):
             return self._root(source, None) != draft.root
-        kept = isinstance(source.op, Apply | Encode | Concat) and self._kept(source)
+        kept = source.op.role in (Role.FEATURES, Role.ANSWER, Role.FIT) and self._kept(source)
         return kept and self._root(source, fold) != draft.root
 
     def _load(self, draft: "_Draft", source: Node, fold: int | None) -> Value:
-        value = Value(source.key, fold if source.plane is Plane.FOLD else None)
+        value = self._value(source, fold)
         if value not in draft.have:
-            if not self.available(value):
+            if not isinstance(source.op, Stored) and not self.available(value):
                 draft.needs.add(self._require(source, value.fold))
             draft.load(value)
         return value
+
+    def _value(self, node: Node, fold: int | None) -> Value:
+        key = self.names.get(node.key, node.key)
+        return Value(key, fold if node.plane is Plane.FOLD else None)
 
     def _table(self, draft: "_Draft", table: Node) -> Value:
         value = Value(table.key)
@@ -222,12 +204,14 @@ class Lowering:
             draft.load(value)
         return value
 
-    def shape(self, draft: "_Draft") -> Shape:
-        """Rows and columns that a fragment works on, for the cost model."""
-        columns = sum(len(i.op.names) for i in draft.instructions if isinstance(i.op, Columns))
-        first = self.pipelines[draft.root.key]
-        prepared = self.prepared[(first & -first).bit_length() - 1]
-        return Shape(self.rows(prepared), max(columns, 1))
+    @cached_property
+    def estimates(self) -> Estimates:
+        """What the cost model says of the nodes and tables of this batch."""
+        nodes = {
+            self.names.get(node.key, node.key): node
+            for node in (*self.nodes, *self.beside.values(), *self.tables.values())
+        }
+        return Estimates(nodes, self.rows, self.measured)
 
 
 class _Draft:
@@ -240,6 +224,7 @@ class _Draft:
         self.have: set[Value] = set()
         self.loads: dict[Value, None] = {}
         self.saves: list[Value] = []
+        self.offers: list[Value] = []
         self.scores: list[Value] = []
         self.needs: set[Value] = set()
 
@@ -252,24 +237,31 @@ class _Draft:
         self.have.add(instruction.out)
 
     def task(self, lowering: Lowering) -> Task:
-        shape = lowering.shape(self)
+        expected, size = lowering.estimates.task(self.instructions)
         return Task(
             id=self.id,
             instructions=tuple(self.instructions),
             loads=tuple(self.loads),
             saves=tuple(self.saves),
+            offers=tuple(self.offers),
             scores=tuple(self.scores),
             needs=tuple(sorted(lowering.drafts[value].id for value in self.needs)),
             pipelines=_positions(lowering.pipelines[self.root.key]),
             threads=1,
-            seconds=sum(seconds_of(i.op, shape) for i in self.instructions),
-            bytes=sum(bytes_of(i.op, shape) for i in self.instructions),
+            seconds=sum(expected),
+            bytes=size,
+            expected=expected,
         )
 
 
 def _positions(bits: int) -> tuple[int, ...]:
-    """The positions of the bits that are set, in order."""
-    return tuple(i for i, bit in enumerate(reversed(f"{bits:b}")) if bit == "1")
+    """The positions of the bits that are set, in order; most tasks serve few pipelines."""
+    found = []
+    while bits:
+        lowest = bits & -bits
+        found.append(lowest.bit_length() - 1)
+        bits ^= lowest
+    return tuple(found)
 
 
 def _sliced_only(node: Node) -> bool:
@@ -279,15 +271,36 @@ def _sliced_only(node: Node) -> bool:
     )
 
 
+def _gathers(node: Node) -> bool:
+    """Whether one value is made of those of every fold."""
+    folded = any(source.plane is Plane.FOLD for source in node.inputs)
+    return node.plane is Plane.WHOLE and folded
+
+
+def _sources(node: Node, fold: int | None) -> Iterator[tuple[Node, int | None]]:
+    """The inputs of `node` for `fold`; what it gathers comes fold by fold, one after the other."""
+    for source in node.inputs:
+        if node.plane is Plane.WHOLE and source.plane is Plane.FOLD:
+            folds = next(split.op for split in node.inputs if isinstance(split.op, Folds))
+            yield from ((source, part) for part in range(folds.count))
+        else:
+            yield source, fold
+
+
 def lower(
     graph: Graph,
     outputs: Sequence[Output],
     rows: Callable[[Node], int],
     available: Callable[[Value], bool],
+    measured: Measured = NOTHING,
+    names: Mapping[str, str] = MappingProxyType({}),
+    beside: Mapping[str, Node] = MappingProxyType({}),
 ) -> list[Task]:
     """Tasks for `outputs`, inputs before consumers.
 
-    `rows` gives the number of rows of a prepared table (for estimates only); `available` says
-    which values are already blocks in the store.
+    `rows` gives the number of rows of a relation, and `measured` what earlier runs say (both for
+    estimates only); `available` says which values are already blocks in the store. `names` are
+    the keys that values have instead of those of their nodes, `beside` answers that are stored
+    where another one is asked for (see `planner.answers` for both).
     """
-    return Lowering(graph, outputs, rows, available).run()
+    return Lowering(graph, outputs, rows, available, measured, names, beside).run()

@@ -7,12 +7,14 @@ everything a result depends on, seeds included, is in an op's fields and so in i
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from planner.expressions import Call
-from planner.graph import Op, Plane
+from planner.expressions import Call, text
+from planner.graph import Op, Plane, Role
 from planner.render import Query
 
 Task = Literal["regression", "binary", "multiclass"]
 Method = Literal["predict", "predict_proba", "decision_function"]
+
+_MAX_NAMES = 6  # of columns, in a label
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,12 @@ class Folds(Op):
     fold_column: str | None = None
     train_mask: str | None = None
     plane: ClassVar[Plane] = Plane.WHOLE
+    role: ClassVar[Role] = Role.SPLIT
+
+    @property
+    def label(self) -> str:
+        train = ", train rows filtered" if self.train_mask else ""
+        return f"folds {text(self.splitter)}{train}"
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,10 @@ class Vector(Op):
     column: str
     plane: ClassVar[Plane] = Plane.WHOLE
 
+    @property
+    def label(self) -> str:
+        return f"column {self.column}"
+
 
 @dataclass(frozen=True)
 class MapTarget(Op):
@@ -47,6 +59,10 @@ class MapTarget(Op):
 
     function: str
     plane: ClassVar[Plane] = Plane.WHOLE
+
+    @property
+    def label(self) -> str:
+        return f"{self.function}(target)"
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,14 @@ class FitTarget(Op):
     transformer: Call
     plane: ClassVar[Plane] = Plane.FOLD
 
+    @property
+    def label(self) -> str:
+        return text(self.transformer)
+
+    @property
+    def subject(self) -> str:
+        return self.transformer.name
+
 
 @dataclass(frozen=True)
 class Columns(Op):
@@ -68,6 +92,10 @@ class Columns(Op):
     single: bool = False
     plane: ClassVar[Plane] = Plane.WHOLE
 
+    @property
+    def label(self) -> str:
+        return "columns " + _listed(self.names)
+
 
 @dataclass(frozen=True)
 class Apply(Op):
@@ -75,6 +103,15 @@ class Apply(Op):
 
     transformer: Call
     plane: ClassVar[Plane] = Plane.WHOLE
+    role: ClassVar[Role] = Role.FEATURES
+
+    @property
+    def label(self) -> str:
+        return text(self.transformer)
+
+    @property
+    def subject(self) -> str:
+        return self.transformer.name
 
 
 @dataclass(frozen=True)
@@ -89,6 +126,15 @@ class Encode(Op):
     transformer: Call
     supervised: bool
     plane: ClassVar[Plane] = Plane.FOLD
+    role: ClassVar[Role] = Role.FEATURES
+
+    @property
+    def label(self) -> str:
+        return text(self.transformer)
+
+    @property
+    def subject(self) -> str:
+        return self.transformer.name
 
 
 @dataclass(frozen=True)
@@ -98,6 +144,11 @@ class Concat(Op):
 
     sparse_threshold: float | None = 0.3
     plane: ClassVar[Plane] = Plane.FOLD
+    role: ClassVar[Role] = Role.FEATURES
+
+    @property
+    def label(self) -> str:
+        return "concat"
 
 
 @dataclass(frozen=True)
@@ -118,6 +169,15 @@ class Fit(Op):
     stop_inner: float = 0.0
     stop_metric: str = ""
     plane: ClassVar[Plane] = Plane.FOLD
+    role: ClassVar[Role] = Role.FIT
+
+    @property
+    def label(self) -> str:
+        return text(self.estimator)
+
+    @property
+    def subject(self) -> str:
+        return self.estimator.name
 
 
 @dataclass(frozen=True)
@@ -130,32 +190,12 @@ class Predict(Op):
 
     methods: tuple[Method, ...]
     plane: ClassVar[Plane] = Plane.FOLD
+    role: ClassVar[Role] = Role.ANSWER
+    kept: ClassVar[bool] = True
 
-
-@dataclass(frozen=True)
-class RidgeFolds(Op):
-    """Ridge over all `alphas` and all folds from shared second moments of raw columns.
-
-    Equals ``make_pipeline([SimpleImputer()], [StandardScaler()], Ridge(alpha))`` per fold.
-    Inputs: a whole feature block, folds, target. Value: predictions per fold, (n_valid, alphas).
-    """
-
-    alphas: tuple[float, ...]
-    fit_intercept: bool
-    impute: bool
-    scale: bool
-    function: str | None = None
-    plane: ClassVar[Plane] = Plane.WHOLE
-
-
-@dataclass(frozen=True)
-class RidgePath(Op):
-    """Ridge over all `alphas` on one encoded matrix per fold. Inputs: features, folds, target."""
-
-    alphas: tuple[float, ...]
-    fit_intercept: bool
-    function: str | None = None
-    plane: ClassVar[Plane] = Plane.FOLD
+    @property
+    def label(self) -> str:
+        return "predict"
 
 
 @dataclass(frozen=True)
@@ -164,6 +204,11 @@ class Member(Op):
 
     index: int
     plane: ClassVar[Plane] = Plane.FOLD
+    role: ClassVar[Role] = Role.ANSWER
+
+    @property
+    def label(self) -> str:
+        return f"member {self.index}"
 
 
 @dataclass(frozen=True)
@@ -180,6 +225,11 @@ class Score(Op):
     positive: str | None = None
     weighted: bool = False
     plane: ClassVar[Plane] = Plane.FOLD
+    role: ClassVar[Role] = Role.SCORE
+
+    @property
+    def label(self) -> str:
+        return f"score {self.metric}"
 
 
 @dataclass(frozen=True)
@@ -188,3 +238,12 @@ class Materialise(Op):
 
     query: Query
     plane: ClassVar[Plane] = Plane.WHOLE
+
+    @property
+    def label(self) -> str:
+        return "query"
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:_MAX_NAMES])
+    return shown + (f", ... ({len(names)})" if len(names) > _MAX_NAMES else "")

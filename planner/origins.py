@@ -32,3 +32,28 @@ def merge(found: Iterable[Origin], keys: frozenset[Source] = NOTHING) -> Origin:
         values |= origin.values
         grouping |= origin.keys
     return Origin(frozenset(values), frozenset(grouping))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The sources that decide on the rows of a relation.
+
+    Attributes:
+        choice: Which rows there are.
+        fan: How often each is there.
+        order: In which order they come.
+    """
+
+    choice: frozenset[Source] = NOTHING
+    fan: frozenset[Source] = NOTHING
+    order: frozenset[Source] = NOTHING
+
+    @property
+    def all(self) -> frozenset[Source]:
+        return self.choice | self.fan | self.order
+
+    def __or__(self, other: "Rows") -> "Rows":
+        return Rows(self.choice | other.choice, self.fan | other.fan, self.order | other.order)
+
+
+NO_ROWS = Rows()

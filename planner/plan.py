@@ -39,11 +39,12 @@ class Task:
         instructions: In execution order; each reads earlier outputs or `loads`.
         loads: Values read from blocks, made by the tasks in `needs`.
         saves: Values that become blocks.
+        offers: Values that nobody waits for; those that took long for their size become blocks.
         scores: Values that are returned as floats (outputs of Score).
         needs: Ids of tasks that must have finished.
         pipelines: Positions of the pipelines that depend on this task.
         threads: Cores taken from the budget while it runs.
-        seconds: Expected duration at that many threads.
+        seconds: Expected duration at that many threads; `expected` is that of each instruction.
         bytes: Expected peak memory above the worker's base.
     """
 
@@ -57,6 +58,8 @@ class Task:
     threads: int = 1
     seconds: float = 0.0
     bytes: int = 0
+    expected: tuple[float, ...] = ()
+    offers: tuple[Value, ...] = ()
 
 
 @dataclass(frozen=True)

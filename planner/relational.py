@@ -59,7 +59,7 @@ from planner.tableops import (
 __all__ = [
     "ROW", "TRAIN_MASK", "Aggregate", "AggregateBack", "Derive", "DropNull", "Expr", "Filter",
     "Item", "Join", "Key", "Limit", "OrderBy", "Project", "Sample", "Scan", "Sql", "TableOp",
-    "Union", "Window", "describe", "drop_null", "order_by", "prepare", "scan",
+    "Union", "Window", "describe", "describe_step", "drop_null", "order_by", "prepare", "scan",
 ]  # fmt: skip
 
 
@@ -131,14 +131,15 @@ def describe(node: Node) -> str:
     parts: list[str] = []
     current = node
     while True:
-        parts.append(_describe_op(current))
+        parts.append(describe_step(current))
         if not current.inputs:
             break
         current = current.inputs[0]
     return " -> ".join(part for part in reversed(parts) if part)
 
 
-def _describe_op(node: Node) -> str:
+def describe_step(node: Node) -> str:
+    """The step that made `node` in short, such as ``aggregate m by station``."""
     op = node.op
     match op:
         case Scan():

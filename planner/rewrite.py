@@ -15,26 +15,43 @@ from dataclasses import dataclass
 from functools import partial
 
 from planner.graph import Graph, Node, substitute, walk
-from planner.rules.groups import group_ridge
+from planner.rules.components import group_components
+from planner.rules.decompositions import group_decompositions
 from planner.rules.hoist import hoist_row_wise
+from planner.rules.linear import group_linear
+from planner.rules.neighbours import group_neighbours
+from planner.rules.prefixes import group_prefixes
+from planner.rules.selections import group_selections
+from planner.rules.vocabularies import group_vocabularies
 
 Replacements = dict[str, Node]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A named rewrite: finds replacements for nodes of the graph under `outputs`."""
+    """A named rewrite: finds replacements for nodes of the graph under `outputs`.
+
+    `groups` says that it makes groups of fits (what an ablation of groups switches off).
+    """
 
     name: str
     find: Callable[[Graph, Sequence[Node]], Replacements]
+    groups: bool = False
 
 
 RULES: tuple[Rule, ...] = (
     # Before groups: a hoisted transformer turns fold features into whole blocks, which the
     # group over all folds asks for.
     Rule("hoist_row_wise", hoist_row_wise),
+    # Encodings that share a part, before the groups of fits that may read them.
+    Rule("group_vocabularies", group_vocabularies, groups=True),
+    Rule("group_selections", group_selections, groups=True),
+    Rule("group_decompositions", group_decompositions, groups=True),
+    Rule("group_components", group_components, groups=True),
     # Last of the logical rules: groups hide the fits that other rules look for.
-    Rule("group_ridge", group_ridge),
+    Rule("group_linear", group_linear, groups=True),
+    Rule("group_prefixes", group_prefixes, groups=True),
+    Rule("group_neighbours", group_neighbours, groups=True),
 )
 
 

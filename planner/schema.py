@@ -4,7 +4,7 @@ Input: descriptions made at registration. Output: `Dataset` and `Schema` values 
 builder resolves names and selectors against.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -83,8 +83,20 @@ class Dataset:
 Datasets = Mapping[str, Dataset]
 
 
+class FactPending(Exception):
+    """A fact is being computed. `then` has a function called, on any thread, when it is known
+    or cannot be: asking again gives the answer or the error."""
+
+    def __init__(self, then: Callable[[Callable[[], None]], None]) -> None:
+        super().__init__("a fact about data is being computed")
+        self.then = then
+
+
 class Statistics(Protocol):
-    """Facts that need the data, asked for during planning only where a spec depends on them."""
+    """Facts that need the data, asked for during planning only where a spec depends on them.
+
+    They may wait, or raise `FactPending`.
+    """
 
     def rows(self, table: Node) -> int:
         """Number of rows of the relation `table`."""

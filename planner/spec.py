@@ -99,11 +99,30 @@ Metric = Name | MetricSpec
 
 
 class Holdout(Model):
-    """One split: `holdout` is the validation fraction."""
+    """A cross-validation of one split: `holdout` is the validation fraction, and its scores rank.
+
+    Not the hold-out that the server keeps, see `KeptHoldout`.
+    """
 
     holdout: Annotated[float, Field(gt=0, lt=1)]
     seed: int = 0
     stratify: bool = False
+
+
+class KeptHoldout(Model):
+    """Rows that the server keeps aside from every fold, to confirm finalists on.
+
+    Attributes:
+        fraction: Of the prepared rows.
+        seed: Of the draw.
+        stratify: By the target; by default where that is a class.
+        groups: Column whose values are kept whole; by default evaluate.groups.
+    """
+
+    fraction: Annotated[float, Field(gt=0, lt=1)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    stratify: bool | None = None
+    groups: Name | None = None
 
 
 class Budget(Model):
@@ -122,6 +141,7 @@ class EvaluateSpec(Model):
             stratified for classification, by group where `groups` is given; reported.
         metrics: Metric names or metric objects; the first ranks the leaderboard. If empty, a
             default is chosen by task (r2, or roc_auc / accuracy) and reported.
+        holdout: Fraction of the rows that no fold sees; finalists are confirmed on them.
         groups: Column handed to group splitters.
         order_by: Column(s) the rows are sorted by before splitting (stable).
         seed: Used wherever a random_state is left open.
@@ -130,6 +150,7 @@ class EvaluateSpec(Model):
     """
 
     cv: Expression | Holdout | None = None
+    holdout: Annotated[float, Field(gt=0, lt=1)] | KeptHoldout | None = None
     metrics: list[Metric] = []
     groups: Name | None = None
     order_by: Name | list[Name] | None = None
@@ -157,4 +178,29 @@ class PipelineSpec(Model):
     seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(max_length=100)] = []
     sample_weight: Name | None = None
     score_weight: Name | None = None
+    metrics: list[Metric] | None = None
+
+
+class BlendSpec(Model):
+    """Which pipelines are combined, and how.
+
+    Attributes:
+        of: Names of pipelines of the call, or ids or names of earlier evaluations.
+        how: The mean of predictions, of their ranks within a fold (for metrics of order), or a
+            model fitted on the out-of-fold predictions.
+        weights: Of a mean, one a member.
+        model: What a stack fits.
+    """
+
+    of: Annotated[list[Name], Field(min_length=1, max_length=1000)]
+    how: Literal["mean", "rank_mean", "stack"] = "mean"
+    weights: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] | None = None
+    model: Estimator | None = None
+
+
+class BlendPipeline(Model):
+    """A blend: it stands where a pipeline stands, and has the rows and target of its members."""
+
+    name: Name | None = None
+    blend: BlendSpec
     metrics: list[Metric] | None = None

@@ -2,7 +2,7 @@
 
 Input: NumPy arrays. Output: frozen dataclasses of NumPy arrays. The GIL is released while a
 kernel runs, and no kernel starts more threads than it is given. A kernel either keeps the
-semantics of the library it replaces or declines, fold by fold, with a reason; the caller then
+semantics of the library it replaces or declines, model by model, with a reason; the caller then
 runs that library itself.
 
 Errors: :class:`KernelInputError` (a ``ValueError``) for wrong types, shapes or values, and
@@ -22,71 +22,80 @@ from rust_exec._native import KernelInputError, KernelInternalError
 __all__ = [
     "KernelInputError",
     "KernelInternalError",
-    "RidgeFolds",
-    "RidgePath",
+    "LinearFolds",
+    "LinearPath",
     "cpu_features",
-    "ridge_folds",
-    "ridge_path",
+    "linear_folds",
+    "linear_path",
     "version",
 ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RidgeFolds:
-    """Ridge models of K folds and ``a`` penalties on ``p`` features.
+class LinearFolds:
+    """Linear models of K folds on ``p`` features; ``m`` members, closed forms before nets.
 
     Attributes:
-        coef: (K, a, p) coefficients on the raw (imputed, unscaled) features.
-        intercept: (K, a) predictions at zero.
-        predictions: K arrays (len(valid[k]), a).
-        declined: why fold k was left to scikit-learn, or None. Everything above is NaN for
-            a declined fold. Reasons: ``ill_conditioned``, ``fewer_rows_than_features``,
-            ``non_finite``, ``empty_column``, ``constant_column``, ``too_many_features``.
+        coef: (K, m, p) coefficients on the raw (imputed, unscaled) features.
+        intercept: (K, m) predictions at zero.
+        predictions: K arrays (len(valid[k]), m), column by column.
+        descent: (K, m, 3) of nets: rounds, duality gap at the end, and the gap at which the
+            solver stops; a greater one means that ``max_iter`` ended it. NaN for closed forms.
+        declined: (K, m) why a model was left to scikit-learn, or None. Everything above is NaN
+            for a declined model. Reasons: ``ill_conditioned``, ``fewer_rows_than_features``,
+            ``rank_deficient``, ``borderline``, ``non_finite``, ``empty_column``,
+            ``constant_column``, ``too_many_features``.
     """
 
     coef: NDArray[np.float64]
     intercept: NDArray[np.float64]
     predictions: list[NDArray[np.float64]]
-    declined: list[str | None]
+    descent: NDArray[np.float64]
+    declined: list[list[str | None]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RidgePath:
-    """Ridge models of ``a`` penalties on ``p`` features, from one training matrix.
+class LinearPath:
+    """Linear models of one training matrix; what :class:`LinearFolds` has of one fold.
 
     Attributes:
-        coef: (a, p) coefficients.
-        intercept: (a,) predictions at zero.
-        predictions: (n_valid, a).
-        declined: why the fit was left to scikit-learn (see :class:`RidgeFolds`), or None.
-            Everything above is NaN when declined.
+        coef: (m, p) coefficients.
+        intercept: (m,) predictions at zero.
+        predictions: (n_valid, m), column by column.
+        descent: (m, 3).
+        declined: (m,).
     """
 
     coef: NDArray[np.float64]
     intercept: NDArray[np.float64]
     predictions: NDArray[np.float64]
-    declined: str | None
+    descent: NDArray[np.float64]
+    declined: list[str | None]
 
 
-def ridge_folds(
+def linear_folds(
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     train: Sequence[NDArray[np.int64]],
     valid: Sequence[NDArray[np.int64]],
     alphas: NDArray[np.float64],
+    nets: NDArray[np.float64],
     *,
     impute: bool = False,
     scale: bool = False,
     fit_intercept: bool = True,
     threads: int = 1,
-) -> RidgeFolds:
-    """Fit ridge regression on every fold with every penalty, and predict the validation rows.
+) -> LinearFolds:
+    """Fit a family of linear models on every fold, and predict the validation rows.
 
-    Fold k gives what scikit-learn's ``make_pipeline(SimpleImputer(), StandardScaler(),
-    Ridge(alpha, fit_intercept=fit_intercept))`` gives when fitted on ``x[train[k]]``, with the
-    first two steps present as ``impute`` and ``scale`` say. A fold is answered only if rounding
-    can change its mean squared error by at most 1e-9 of itself; coefficients of (nearly)
-    duplicate features may differ by more, since no score depends on them.
+    Fold k gives what scikit-learn's ``make_pipeline(SimpleImputer(), StandardScaler(), model)``
+    gives when fitted on ``x[train[k]]``, with the first two steps present as ``impute`` and
+    ``scale`` say. The models are ``Ridge(alpha)`` for each of ``alphas`` (``LinearRegression()``
+    for an alpha of 0) and ``ElasticNet(alpha, l1_ratio=..., tol=..., max_iter=...)`` for each row
+    of ``nets``, which stops after the same rounds as scikit-learn's. A model is answered only if
+    rounding can change its mean squared error by at most 1e-9 of itself (nets: 1e-7);
+    coefficients of (nearly) duplicate features may differ by more, since no score depends on
+    them.
 
     Folds whose validation sets partition the rows (k-fold, stratified, repeated) share one pass
     over the rows; others are summed one by one.
@@ -96,7 +105,8 @@ def ridge_folds(
         y: (n,) float64.
         train: K int64 arrays of row numbers, 0 <= row < n; rows may repeat.
         valid: K int64 arrays of row numbers.
-        alphas: (a,) float64, finite and >= 0, in any order.
+        alphas: (a,) float64, finite and >= 0, in any order; may be empty if ``nets`` is not.
+        nets: (m - a, 4) float64: alpha > 0, 0 < l1_ratio <= 1, tol >= 0, max_iter >= 1.
         impute: replace NaN by the training mean of the column.
         scale: standardise by training mean and standard deviation.
         fit_intercept: as scikit-learn's.
@@ -104,53 +114,63 @@ def ridge_folds(
 
     Raises:
         KernelInputError: codes ``bad_array``, ``shape_mismatch``, ``empty_matrix``,
-            ``empty_fold``, ``index_out_of_range``, ``bad_alpha``, ``bad_threads``,
-            ``too_many_rows``.
+            ``empty_fold``, ``index_out_of_range``, ``bad_alpha``, ``bad_net``, ``no_members``,
+            ``bad_threads``, ``too_many_rows``.
         KernelInternalError: the kernel failed.
     """
-    coef, intercept, predictions, declined = _native.ridge_folds(
-        x,
-        y,
-        list(train),
-        list(valid),
-        alphas,
-        impute=impute,
-        scale=scale,
-        fit_intercept=fit_intercept,
-        threads=threads,
+    return LinearFolds(
+        *_native.linear_folds(
+            x,
+            y,
+            list(train),
+            list(valid),
+            alphas,
+            nets,
+            impute=impute,
+            scale=scale,
+            fit_intercept=fit_intercept,
+            threads=threads,
+        )
     )
-    return RidgeFolds(coef, intercept, predictions, declined)
 
 
-def ridge_path(
+def linear_path(
     x_train: NDArray[np.float64],
     y_train: NDArray[np.float64],
     x_valid: NDArray[np.float64],
     alphas: NDArray[np.float64],
+    nets: NDArray[np.float64],
     *,
     fit_intercept: bool = True,
     threads: int = 1,
-) -> RidgePath:
-    """Fit ridge regression with every penalty on one matrix, and predict another's rows.
+) -> LinearPath:
+    """Fit a family of linear models on one matrix, and predict another's rows.
 
-    The same as :func:`ridge_folds` for data that are already encoded. Without a validation
+    The same as :func:`linear_folds` for data that are already encoded. Without a validation
     target the promise is judged by the error on the training rows.
 
     Args:
         x_train: (n, p) float64 of any strides.
         y_train: (n,) float64.
         x_valid: (n_valid, p) float64 of any strides.
-        alphas: (a,) float64, finite and >= 0, in any order.
+        alphas: as for :func:`linear_folds`.
+        nets: as for :func:`linear_folds`.
         fit_intercept: as scikit-learn's.
         threads: most threads to use, the caller's included. Results do not depend on it.
 
     Raises:
-        KernelInputError: codes as in :func:`ridge_folds`.
+        KernelInputError: codes as in :func:`linear_folds`.
         KernelInternalError: the kernel failed.
     """
-    return RidgePath(
-        *_native.ridge_path(
-            x_train, y_train, x_valid, alphas, fit_intercept=fit_intercept, threads=threads
+    return LinearPath(
+        *_native.linear_path(
+            x_train,
+            y_train,
+            x_valid,
+            alphas,
+            nets,
+            fit_intercept=fit_intercept,
+            threads=threads,
         )
     )
 

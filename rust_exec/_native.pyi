@@ -9,12 +9,13 @@ class KernelInputError(ValueError):
 class KernelInternalError(RuntimeError):
     code: str
 
-def ridge_folds(
+def linear_folds(
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     train: list[NDArray[np.int64]],
     valid: list[NDArray[np.int64]],
     alphas: NDArray[np.float64],
+    nets: NDArray[np.float64],
     *,
     impute: bool = False,
     scale: bool = False,
@@ -24,16 +25,24 @@ def ridge_folds(
     NDArray[np.float64],
     NDArray[np.float64],
     list[NDArray[np.float64]],
-    list[str | None],
+    NDArray[np.float64],
+    list[list[str | None]],
 ]: ...
-def ridge_path(
+def linear_path(
     x_train: NDArray[np.float64],
     y_train: NDArray[np.float64],
     x_valid: NDArray[np.float64],
     alphas: NDArray[np.float64],
+    nets: NDArray[np.float64],
     *,
     fit_intercept: bool = True,
     threads: int = 1,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], str | None]: ...
+) -> tuple[
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    list[str | None],
+]: ...
 def version() -> str: ...
 def cpu_features() -> list[str]: ...

@@ -6,8 +6,9 @@ one thread, which gathers what arrives together into one graph (see `planner.acc
 
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import blake2b
 from json import dumps
 from typing import Any
@@ -19,7 +20,9 @@ from planner import choices, naming, patches
 from planner.build import Built, Environment, build
 from planner.errors import SpecError, StratumError
 from planner.render import render
+from planner.schema import FactPending
 from planner.spec import EvaluateSpec, PipelineSpec
+from tools.blending import Blending, Find, Made
 from tools.jobs import Entry, Job
 from tools.requests import MAX_PIPELINES
 from tools.validation import spec_error
@@ -40,7 +43,8 @@ class Request:
     errors: dict[int, StratumError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.job = Job(f"job_{secrets.token_hex(5)}", self.kind, [], self.session)
+        name = f"job_{secrets.token_hex(5)}"
+        self.job = Job(name, self.kind, [], self.session, len(self.pipelines))
 
 
 @dataclass(frozen=True)
@@ -95,34 +99,89 @@ def _position(path: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def prepare(request: Request, env: Environment, known: Callable[[str], JsonObject | None]) -> None:
-    """Fills `request` with entries, and what could be built of them.
+def prepare(request: Request, env: Environment, find: Find) -> None:
+    """Fills `request` with entries, and what could be built of them. `find` gives the id and the
+    spec of an earlier evaluation.
 
     A pipeline that cannot be built gets an error of its own and stops no other.
     """
+    for _ in preparing(request, env, find):
+        pass
+
+
+def preparing(request: Request, env: Environment, find: Find) -> Iterator[FactPending | None]:
+    """As `prepare`, pipeline by pipeline: yields after each, so that others may have a turn.
+
+    Where a fact about data is not there yet, yields that; the pipeline is tried again next.
+    """
     env = replace(env, evaluate=request.evaluate)
-    entries = []
-    for position, item in enumerate(expand(request.pipelines, known)):
-        raw, path = item.spec, item.path
-        entry = Entry(item.name, raw)
-        entries.append(entry)
-        try:
-            if item.error is not None:
-                raise item.error
-            spec = PipelineSpec.model_validate(raw)
-            built = build(env, spec, path)
-        except ValidationError as error:
-            request.errors[position] = spec_error(error, path, PipelineSpec)
-        except StratumError as error:
-            request.errors[position] = error
-        except RecursionError:
-            request.errors[position] = SpecError("too_deep", "The spec is too deep.", path=path)
+
+    def known(id_or_name: str) -> JsonObject | None:
+        found = find(id_or_name)
+        return None if found is None else found[1]
+
+    items = expand(request.pipelines, known)
+    entries = [Entry(item.name, item.spec) for item in items]
+    made: dict[int, Made] = {}
+    blending = Blending(env, items, made, request.errors, find, evaluation_id)
+    makes: dict[int, Callable[[], Made]] = {}
+    blends: dict[int, Callable[[], Made]] = {}
+    for position, item in enumerate(items):
+        if "blend" in item.spec and item.error is None:
+            blends[position] = partial(blending.make, position)
         else:
-            request.built[position] = built
-            _describe(entry, built, spec, env)
-        if not entry.id:
-            entry.id = "ev_" + _digest(["failed", raw, request.evaluate.model_dump(mode="json")])
+            makes[position] = partial(_plain, env, item, made, position)
+    # Blends come last, when all that they are made of is there.
+    for position, make in (makes | blends).items():
+        item, entry = items[position], entries[position]
+        while (pending := _prepare(request, env, position, item, entry, make)) is not None:
+            yield pending
+        yield None
     request.job.entries = entries
+
+
+def _plain(env: Environment, item: Expanded, made: dict[int, Made], position: int) -> Made:
+    if item.error is not None:
+        raise item.error
+    try:
+        spec = PipelineSpec.model_validate(item.spec)
+    except ValidationError as error:
+        raise spec_error(error, item.path, PipelineSpec) from None
+    built = build(env, spec, item.path)
+    made[position] = Made(evaluation_id(built), built, item.spec, spec)
+    return made[position]
+
+
+def _prepare(
+    request: Request,
+    env: Environment,
+    position: int,
+    item: Expanded,
+    entry: Entry,
+    make: Callable[[], Made],
+) -> FactPending | None:
+    """Builds one pipeline, or gives back what it has to wait for."""
+    try:
+        made = make()
+    except FactPending as pending:
+        return pending
+    except StratumError as error:
+        request.errors[position] = error
+    except RecursionError:
+        request.errors[position] = SpecError("too_deep", "The spec is too deep.", path=item.path)
+    else:
+        request.built[position] = made.built
+        entry.spec = made.spec
+        _describe(entry, made.built, made.base, env)
+    if not entry.id:
+        settings = request.evaluate.model_dump(mode="json")
+        entry.id = "ev_" + _digest(["failed", item.spec, settings])
+    return None
+
+
+def evaluation_id(built: Built) -> str:
+    """The id of what is computed, whatever it is called and scored by."""
+    return "ev_" + _digest(sorted(fit.key for fit in built.fits))
 
 
 def _describe(entry: Entry, built: Built, spec: PipelineSpec, env: Environment) -> None:
@@ -135,7 +194,7 @@ def _describe(entry: Entry, built: Built, spec: PipelineSpec, env: Environment) 
     entry.dataset = spec.dataset
     entry.target = spec.target if isinstance(spec.target, str) else spec.target.column
     entry.keys = {name: [node.key for node in nodes] for name, nodes in built.scores.items()}
-    entry.id = "ev_" + _digest(sorted(fit.key for fit in built.fits))
+    entry.id = evaluation_id(built)
     evaluate = env.evaluate
     entry.comparable = comparable_key(
         env.datasets[spec.dataset].fingerprint,

@@ -30,7 +30,7 @@ MAX_ROWS = 1000
 
 
 class Datasets:
-    """The datasets of one workspace."""
+    """The datasets of one workspace. Calls that workers answer are fair between sessions."""
 
     def __init__(self, home: Home, workspace: Path, catalog: Catalog, scheduler: Scheduler) -> None:
         self._home = home
@@ -45,12 +45,12 @@ class Datasets:
     def known(self) -> dict[str, Dataset]:
         return {row.dataset.name: row.dataset for row in self._catalog.list_datasets()}
 
-    def add(self, request: AddDataset, path: str = "") -> list[DatasetInfo]:
+    def add(self, request: AddDataset, path: str = "", session: str = "") -> list[DatasetInfo]:
         """Reads a file (or each file of a folder) and registers it; blocks until it is done."""
         place = f"{path}.path" if path else "path"
         found = confine(self._workspace, request.path, place)
         if not found.is_dir():
-            return [self._add(request, found, request.name or _name(found), place)]
+            return [self._add(request, found, request.name or _name(found), place, session)]
         files = sorted(f for f in found.iterdir() if f.suffix in READABLE and f.is_file())
         if not files:
             raise SpecError(
@@ -66,11 +66,13 @@ class Datasets:
         # Each file is confined again: a link in the folder may lead out of the workspace.
         inside = [confine(self._workspace, str(file), place) for file in files]
         return [
-            self._add(request, file, f"{prefix}.{name}", place)
+            self._add(request, file, f"{prefix}.{name}", place, session)
             for file, name in zip(inside, _names(files), strict=True)
         ]
 
-    def _add(self, request: AddDataset, file: Path, name: str, place: str) -> DatasetInfo:
+    def _add(
+        self, request: AddDataset, file: Path, name: str, place: str, session: str
+    ) -> DatasetInfo:
         self._require_distinct(name, place)
         given = request.model_dump(exclude={"path", "name"})
         options = {key: value for key, value in given.items() if value not in (None, [])}
@@ -82,7 +84,7 @@ class Datasets:
             "source": str(file), "directory": str(self._home.datasets), "options": options,
         }  # fmt: skip
         try:
-            result = self._scheduler.call("ingest", arguments).result()
+            result = self._scheduler.call("ingest", arguments, session=session).result()
         except DataError as error:
             raise error if error.path else error.at(place) from None
         columns = tuple(
@@ -127,7 +129,9 @@ class Datasets:
     def list(self) -> list[DatasetInfo]:
         return [dataset_info(row) for row in self._catalog.list_datasets()]
 
-    def profile(self, name: str, target: str | None, other: str | None = None) -> dict[str, Any]:
+    def profile(
+        self, name: str, target: str | None, other: str | None = None, session: str = ""
+    ) -> dict[str, Any]:
         """Types, gaps, relations to the target, advice; see `executor.profile`.
 
         Raises:
@@ -141,9 +145,9 @@ class Datasets:
         if other is not None:
             arguments["other"] = self._file(self._catalog.get_dataset(other))
             arguments["other_name"] = other
-        return self._scheduler.call("profile", arguments).result()
+        return self._scheduler.call("profile", arguments, session=session).result()
 
-    def query(self, sql: str, limit: int = 50) -> QueryResult:
+    def query(self, sql: str, limit: int = 50, session: str = "") -> QueryResult:
         """One read-only SELECT over the registered datasets.
 
         Raises:
@@ -154,7 +158,7 @@ class Datasets:
         read = check_select(sql, {n: row.dataset.schema for n, row in rows.items()}, "sql").tables
         tables = {name: self._file(rows[name]) for name in read}
         arguments = {"sql": sql, "tables": tables, "limit": max(1, min(limit, MAX_ROWS))}
-        result = self._scheduler.call("query", arguments, seconds=30.0).result()
+        result = self._scheduler.call("query", arguments, 30.0, session).result()
         return QueryResult(
             columns=[column["name"] for column in result["columns"]],
             rows=result["rows"],

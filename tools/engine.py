@@ -21,20 +21,26 @@ from executor.statistics_client import CachedStatistics
 from executor.store import Store
 from executor.versions import library_versions, versions_key
 from executor.workers import WorkerPool
+from planner.compile import Compiled
+from planner.environment import Environment
 from planner.errors import StratumError
+from planner.explain_svg import plan_svg
 from planner.graph import Graph
 from planner.registry import Registry
+from tools import variants
 from tools.batches import Request
+from tools.data_watch import DataWatch
 from tools.datasets import Datasets
 from tools.explaining import explanation
+from tools.finalists import confirmation
 from tools.jobs import Job
 from tools.leaderboards import leaderboard, stored_job
 from tools.operators import operator_info
 from tools.options import ALL_ON, EngineOptions
 from tools.planning import Backing, Planner
 from tools.recording import Recorder
-from tools.requests import EvaluatePipelines, SearchPipelines
-from tools.responses import Explanation, JobInfo, Leaderboard, OperatorInfo, ServerStatus
+from tools.requests import ConfirmEvaluations, EvaluatePipelines, SearchPipelines
+from tools.responses import Advice, Explanation, JobInfo, Leaderboard, OperatorInfo, ServerStatus
 from tools.searching import candidates
 
 _LOG = logging.getLogger(__name__)
@@ -81,10 +87,14 @@ class Engine:
         )
         self.datasets = Datasets(home, self.workspace, self.catalog, self.scheduler)
         self._statistics = CachedStatistics(self.scheduler, self.catalog, self._dataset_file)
+        self._options = options
         self._recorder = Recorder(self.catalog, self.store)
+        self.scheduler.on_timings = self._recorder.timings
+        watch = DataWatch(self.scheduler, self.catalog, self._dataset_file)
         self._planner = Planner(
-            self.catalog, self.store, self.scheduler, self._recorder, self._backing, options
-        )
+            self.catalog, self.store, self.scheduler, self._recorder, self._backing, options,
+            watch if options.sharing else None,
+        )  # fmt: skip
         self._registry: Registry | None = None
         self._registry_lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
@@ -119,6 +129,7 @@ class Engine:
     def _warm(self) -> None:
         try:
             self.registry()
+            self._recorder.measurements.measured()  # the first time reads the catalog
         except StratumError as error:
             _LOG.warning("the operator registry could not be made: %s", error)
         except Exception:
@@ -148,8 +159,10 @@ class Engine:
     def _dataset_file(self, fingerprint: str) -> Path:
         return self.datasets.path_of(fingerprint)
 
-    def _backing(self) -> Backing:
-        return Backing(self.registry(), self.datasets.known(), self._statistics)
+    def _backing(self, session: str | None = None) -> Backing:
+        facts = self._statistics
+        patient = facts if session is None else facts.patient(session)
+        return Backing(self.registry(), self.datasets.known(), patient)
 
     def operators(
         self, query: str = "", kind: str | None = None, limit: int = 20
@@ -161,22 +174,35 @@ class Engine:
 
     # -- jobs ---------------------------------------------------------------------------------
 
-    def evaluate(self, request: EvaluatePipelines, session: str = "") -> Job:
-        """Plans and starts the pipelines of `request`; returns the running job."""
-        return self._run(Request("evaluate", request.pipelines, request.evaluate, session))
+    def evaluate(self, request: EvaluatePipelines, session: str = "", *, wait: bool = True) -> Job:
+        """Plans and starts the pipelines of `request`; returns the running job.
 
-    def search(self, request: SearchPipelines, session: str = "") -> Job:
+        Without `wait`, returns it at once, still to be planned: `Job.error` then says why that
+        could not be done, which is raised otherwise.
+        """
+        asked = Request("evaluate", request.pipelines, request.evaluate, session)
+        return self._run(asked, wait)
+
+    def search(self, request: SearchPipelines, session: str = "", *, wait: bool = True) -> Job:
         """Starts a search: the candidates are one batch, so they share all they can."""
         specs = candidates(request)
-        return self._run(Request("search", specs, request.evaluate, session))
+        return self._run(Request("search", specs, request.evaluate, session), wait)
 
-    def _run(self, request: Request) -> Job:
+    def confirm(self, request: ConfirmEvaluations, session: str = "", *, wait: bool = True) -> Job:
+        """Scores evaluations on the hold-out that their settings keep (see `tools.finalists`)."""
+        return self._run(confirmation(self.catalog, request, session), wait)
+
+    def _run(self, request: Request, wait: bool) -> Job:
         job = self._planner.submit(request)
         with self._jobs_lock:
             self._jobs[job.id] = job
             finished = [id for id, known in self._jobs.items() if known.finished]
             for old in finished[: max(len(self._jobs) - MAX_LIVE_JOBS, 0)]:
                 del self._jobs[old]
+        if wait:
+            job.wait_planned()
+            if job.error is not None:
+                raise job.error
         return job
 
     def job(self, id: str) -> Job | None:
@@ -185,9 +211,14 @@ class Engine:
             return self._jobs.get(id)
 
     def job_info(self, id: str, limit: int | None = None, cursor: int = 0) -> JobInfo:
-        """A snapshot of a job of this or an earlier process; SpecError `unknown_job`."""
+        """A snapshot of a job of this or an earlier process; SpecError `unknown_job`.
+
+        For a job that could not be planned, raises what was wrong with its request.
+        """
         live = self.job(id)
         if live is not None:
+            if live.error is not None and live.finished:
+                raise live.error
             return live.info(limit=limit, cursor=cursor)
         return stored_job(self.catalog, id, limit, cursor)
 
@@ -202,11 +233,42 @@ class Engine:
 
     def explain(self, request: EvaluatePipelines) -> Explanation:
         """What would be done for `request`, without doing it."""
+        planned, compiled = self._compiled(request)
+        return explanation(planned, compiled, self.cores, self._beside(planned, compiled))
+
+    def picture(self, request: EvaluatePipelines) -> str:
+        """The plan for `request` as SVG: each pipeline alone, and all of them together."""
+        return plan_svg(self._compiled(request)[1].answers)
+
+    def _compiled(self, request: EvaluatePipelines) -> tuple[Request, Compiled]:
         planned = Request("explain", request.pipelines, request.evaluate, "")
         graph, backing = Graph(versions_key()), self._backing()
         self._planner.build(planned, graph, backing)
-        _, compiled = self._planner.compile(graph, planned.built, backing)
-        return explanation(planned, compiled)
+        return planned, self._planner.compile(graph, planned.built, backing)[1]
+
+    def advice(self, job: str) -> list[Advice]:
+        """Variants of the best pipelines of an ended job that are nearly free now."""
+        if not self._options.sharing:
+            return []
+        rows = self.catalog.evaluations(job)
+        return variants.after(rows, self.registry(), self._pricing())
+
+    def _beside(self, request: Request, compiled: Compiled) -> list[Advice]:
+        if not self._options.sharing:
+            return []
+        return variants.beside(request, compiled, self.registry(), self._pricing())
+
+    def _pricing(self) -> variants.Pricing:
+        backing, planner = self._backing(""), self._planner
+        return variants.Pricing(
+            environment=lambda graph, evaluate: Environment(
+                graph, backing.registry, backing.datasets, backing.statistics, evaluate
+            ),
+            compile=lambda graph, request, stored: planner.compile(
+                graph, request.built, backing, stored=stored
+            )[1],
+            find=planner.earlier,
+        )
 
     def leaderboard(
         self,
@@ -239,6 +301,7 @@ class Engine:
             blocks=len(self.store),
             block_bytes=self.store.bytes,
             datasets=len(self.catalog.list_datasets()),
+            estimates=self._recorder.measurements.errors(),
             warnings=list(self.catalog.warnings),
         )
 

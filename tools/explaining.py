@@ -1,31 +1,40 @@
 """Explanations of plans. Input: a request that was built and compiled. Output: a response."""
 
+from collections.abc import Sequence
+
 from planner.compile import Compiled
 from planner.explain import graph_json, plan_text
+from planner.finish import time_to_finish
+from planner.plan import Task
 from tools.batches import Request
 from tools.jobs import error_info
-from tools.responses import Explanation, PlanInfo
+from tools.responses import Advice, Explanation, PlanInfo
 
 
-def plan_info(compiled: Compiled, tasks: int, seconds: float) -> PlanInfo:
+def plan_info(compiled: Compiled, tasks: Sequence[Task], cores: int) -> PlanInfo:
+    """What planning made of a batch, of which `tasks` are to run, on `cores`."""
     return PlanInfo(
         nodes_asked=compiled.asked,
         nodes_merged=compiled.merged,
         nodes_rewritten=compiled.rewritten,
-        tasks=tasks,
+        tasks=len(tasks),
         scores_known=compiled.known,
         rules=compiled.rules,
-        expected_seconds=round(seconds, 3),
+        expected_seconds=round(time_to_finish(tasks, cores), 3),
+        core_seconds=round(sum(task.seconds for task in tasks), 3),
     )
 
 
-def explanation(request: Request, compiled: Compiled) -> Explanation:
+def explanation(
+    request: Request, compiled: Compiled, cores: int, advice: Sequence[Advice] = ()
+) -> Explanation:
     """Counts, text, the rewritten graph, and the errors of pipelines that cannot run."""
     tasks = compiled.plan.tasks
     names = [entry.name for entry in request.job.entries]
     return Explanation(
-        plan=plan_info(compiled, len(tasks), sum(task.seconds for task in tasks)),
-        text=plan_text(compiled, names),
+        plan=plan_info(compiled, tasks, cores),
+        text="\n".join([plan_text(compiled, names, cores), *(one.line for one in advice)]),
         graph=graph_json(compiled),
         errors=[error_info(error) for error in request.errors.values()],
+        advice=list(advice),
     )

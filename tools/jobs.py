@@ -7,13 +7,21 @@ safe.
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from executor.results import MetricResult, Outcome
 from planner.errors import StratumError
-from tools.responses import ErrorInfo, Evaluation, JobInfo, MetricValue, PlanInfo, State
+from tools.responses import (
+    ErrorInfo,
+    Evaluation,
+    HoldoutScore,
+    JobInfo,
+    MetricValue,
+    PlanInfo,
+    State,
+)
 
 
 @dataclass
@@ -32,17 +40,28 @@ class Entry:
     dataset: str = ""
     target: str = ""
     keys: dict[str, list[str]] = field(default_factory=dict)
+    holdout: HoldoutScore | None = None
     evaluation: Evaluation | None = None
 
 
 class Job:
-    """See the module. `version` grows with every change, for `wait_change`."""
+    """See the module. `version` grows with every change, for `wait_change`.
 
-    def __init__(self, id: str, kind: str, entries: Sequence[Entry], session: str = "") -> None:
+    A job is submitted until it is planned; `asked` is the number of pipelines sent, which may
+    be fewer than its entries then. `error` says why it could not be planned, `held` for how
+    many seconds planning waited for its turn and for company.
+    """
+
+    def __init__(
+        self, id: str, kind: str, entries: Sequence[Entry], session: str = "", asked: int = 0
+    ) -> None:
         self.id = id
         self.kind = kind
         self.session = session
         self.entries = list(entries)
+        self.asked = asked
+        self.error: StratumError | None = None
+        self.held = 0.0
         self.state: State = "submitted"
         self.plan: PlanInfo | None = None
         self.version = 0
@@ -51,13 +70,32 @@ class Job:
         self._ended: float | None = None
         self._changed = threading.Condition()
         self._cancel: Callable[[], None] | None = None
+        self._shares: dict[int, float] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self._first: Callable[[], None] | None = None
+        self.warnings: tuple[str, ...] = ()
+        self.warned = threading.Event()  # all warnings about the data are there
 
     # -- the engine's side --------------------------------------------------------------------
 
-    def run(self, plan: PlanInfo | None, cancel: Callable[[], None]) -> None:
-        """The job starts running; `cancel` ends it."""
+    def submitted(self, cancel: Callable[[], None]) -> None:
+        """The job is to be planned; `cancel` ends it until it runs."""
+        with self._changed:
+            self._cancel = cancel
+
+    def run(
+        self,
+        plan: PlanInfo | None,
+        cancel: Callable[[], None],
+        shares: Mapping[int, float] | None = None,
+    ) -> None:
+        """The job starts running; `cancel` ends it.
+
+        `shares` are the expected seconds of its pipelines, by position.
+        """
         with self._changed:
             self.plan = plan
+            self._shares = dict(shares or {})
             self._cancel = cancel
             self.state = "running"
             self._notify()
@@ -76,6 +114,7 @@ class Job:
             error=None if outcome.error is None else error_info(outcome.error),
             cv=entry.cv,
             features=entry.features,
+            holdout=entry.holdout,
         )
 
     def record(self, position: int, outcome: Outcome) -> Evaluation:
@@ -83,16 +122,49 @@ class Job:
         evaluation = self.evaluation(position, outcome)
         with self._changed:
             self.entries[position].evaluation = evaluation
+            first = self._first if outcome.status == "ok" else None
+            if first is not None:
+                self._first = None
             self._notify()
+        if first is not None:
+            first()
         return evaluation
+
+    def when_scored(self, listener: Callable[[], None]) -> None:
+        """Has `listener` called once the first pipeline has a score."""
+        with self._changed:
+            if not any(e.evaluation and e.evaluation.status == "ok" for e in self.entries):
+                self._first = listener
+                return
+        listener()
+
+    def warn(self, texts: Sequence[str]) -> None:
+        """Warnings about the data behind all pipelines, which may come after its end."""
+        if not texts:
+            return
+        with self._changed:
+            self.warnings = tuple(dict.fromkeys((*self.warnings, *texts)))
+            self._notify()
 
     def finish(self, state: State) -> None:
         with self._changed:
+            if self._ended is not None:
+                return
+            self.state = state
+            self._ended = time.monotonic()
+            self._cancel = None  # it keeps the whole graph alive
+            listeners, self._listeners = self._listeners, []
+            self._notify()
+        for listener in listeners:
+            listener()
+
+    def when_finished(self, listener: Callable[[], None]) -> None:
+        """Has `listener` called once the job has ended, by whoever ends it."""
+        with self._changed:
             if self._ended is None:
-                self.state = state
-                self._ended = time.monotonic()
-                self._cancel = None  # it keeps the whole graph alive
-                self._notify()
+                self._listeners.append(listener)
+                return
+        listener()
 
     def _notify(self) -> None:
         self.version += 1
@@ -103,6 +175,11 @@ class Job:
     @property
     def finished(self) -> bool:
         return self._ended is not None
+
+    @property
+    def total(self) -> int:
+        """Its pipelines; until it is planned, those sent, before choices make them more."""
+        return len(self.entries) or self.asked
 
     @property
     def seconds(self) -> float:
@@ -124,11 +201,26 @@ class Job:
         with self._changed:
             return self._changed.wait_for(lambda: self.finished, seconds)
 
+    def wait_planned(self, seconds: float | None = None) -> bool:
+        """Waits until it runs or has ended; False if that has not come in time."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: self.state != "submitted" or self.finished, seconds
+            )
+
     def wait_change(self, version: int, seconds: float | None = None) -> int:
         """Waits until something changed since `version`; gives back the version now."""
         with self._changed:
             self._changed.wait_for(lambda: self.version != version, seconds)
             return self.version
+
+    def _open_share(self) -> float:
+        """The share of the expected work that pipelines still wait for."""
+        weights = [self._shares.get(at, 0.0) for at in range(len(self.entries))]
+        if sum(weights) <= 0:
+            return 1 - self.done / max(self.total, 1)
+        left = (w for w, e in zip(weights, self.entries, strict=True) if e.evaluation is None)
+        return sum(left) / sum(weights)
 
     def in_order(self) -> list[Evaluation]:
         """Evaluations that have ended, in the order in which they were sent."""
@@ -148,13 +240,12 @@ class Job:
                 break
         left = None
         if self.plan is not None and not self.finished:
-            share = 1 - self.done / max(len(self.entries), 1)
-            left = round(self.plan.expected_seconds * share, 1)
+            left = round(self.plan.expected_seconds * self._open_share(), 1)
         return JobInfo(
             job=self.id,
             kind=self.kind,
             state=self.state,
-            total=len(self.entries),
+            total=self.total,
             done=len(done),
             failed=failed,
             seconds=round(self.seconds, 3),
@@ -164,6 +255,7 @@ class Job:
             plan=self.plan,
             evaluations=[e.evaluation for e in ranked[cursor:stop] if e.evaluation is not None],
             next_cursor=str(stop) if stop < len(ranked) else None,
+            warnings=list(self.warnings),
         )
 
 

@@ -5,9 +5,12 @@ Input: stored evaluations. Output: responses.
 
 from executor.catalog import Catalog
 from executor.catalog_rows import EvaluationRow
+from planner.errors import SpecError
+from tools.data_watch import job_memo
 from tools.responses import (
     ErrorInfo,
     Evaluation,
+    HoldoutScore,
     JobInfo,
     Leaderboard,
     LeaderboardRow,
@@ -70,8 +73,11 @@ def _row(row: EvaluationRow, metric: str, rank: int) -> LeaderboardRow:
 
 
 def stored_job(catalog: Catalog, id: str, limit: int | None, cursor: int) -> JobInfo:
-    """A job as the catalog knows it; SpecError `unknown_job`."""
+    """A job as the catalog knows it; SpecError `unknown_job`, or what was wrong with the request
+    of a job that could not be planned."""
     job = catalog.get_job(id)
+    if job.error is not None:  # it could not be planned
+        raise SpecError(**job.error)
     rows = catalog.evaluations(id)
     scored = [row.status == "ok" and row.score is not None for row in rows]
     ok = [row for row, is_scored in zip(rows, scored, strict=True) if is_scored]
@@ -92,6 +98,7 @@ def stored_job(catalog: Catalog, id: str, limit: int | None, cursor: int) -> Job
         greater_is_better=better,
         evaluations=[stored_evaluation(row) for row in ranked[cursor:stop]],
         next_cursor=str(stop) if stop < len(ranked) else None,
+        warnings=catalog.get_memos([job_memo(id)]).get(job_memo(id), []),
     )
 
 
@@ -113,4 +120,5 @@ def stored_evaluation(row: EvaluationRow) -> Evaluation:
         error=None if row.error is None else ErrorInfo(**row.error),
         cv=shown.get("cv", ""),
         features=shown.get("features"),
+        holdout=HoldoutScore(**kept) if (kept := shown.get("holdout")) else None,
     )

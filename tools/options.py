@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from planner.rewrite import RULES, Rule
 
-_GROUP_RULES = frozenset(("group_ridge",))
-
 
 @dataclass(frozen=True)
 class EngineOptions:
@@ -25,7 +23,7 @@ class EngineOptions:
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        return RULES if self.groups else tuple(r for r in RULES if r.name not in _GROUP_RULES)
+        return RULES if self.groups else tuple(r for r in RULES if not r.groups)
 
 
 ALL_ON = EngineOptions()

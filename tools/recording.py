@@ -7,6 +7,7 @@ together costs one transaction.
 
 import logging
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -17,7 +18,11 @@ from executor.results import Outcome
 from executor.store import Store
 from planner.errors import StratumError
 from planner.metrics import resolve
+from planner.plan import Task
+from tools import holdouts
+from tools.holdouts import Finalist
 from tools.jobs import Job
+from tools.measuring import Measurements
 
 _LOG = logging.getLogger(__name__)
 _MAX_BATCH = 256  # a transaction keeps other servers of the home from writing
@@ -38,18 +43,39 @@ class _Ended:
 
 
 @dataclass(frozen=True)
+class _Confirmed:
+    job: Job
+    finalists: Mapping[int, Finalist]
+    settings: Any
+
+
+@dataclass(frozen=True)
 class _Finished:
     job: Job
     state: JobState
 
 
+@dataclass(frozen=True)
+class _Timed:
+    task: Task
+    timings: Any
+
+
+_Reported = _Ended | _Confirmed | _Finished
+_Item = _Reported | _Timed
+
+
 class Recorder:
-    """Owns the recording thread. The store is tidied when a job has ended."""
+    """Owns the recording thread. The store is tidied when a job has ended.
+
+    `measurements` are those that came by here, and those of earlier servers.
+    """
 
     def __init__(self, catalog: Catalog, store: Store) -> None:
         self._catalog = catalog
         self._store = store
-        self._items: SimpleQueue[_Ended | _Finished | None] = SimpleQueue()
+        self.measurements = Measurements(catalog)
+        self._items: SimpleQueue[_Item | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name="recorder", daemon=True)
 
     def start(self) -> None:
@@ -65,9 +91,17 @@ class Recorder:
         """One pipeline of a job has ended. Returns at once."""
         self._items.put(_Ended(job, outcome, settings))
 
+    def confirmed(self, job: Job, finalists: Mapping[int, Finalist], settings: Any) -> None:
+        """Pipelines of a job have been scored on the hold-out. Returns at once."""
+        self._items.put(_Confirmed(job, finalists, settings))
+
     def finish(self, job: Job, state: JobState) -> None:
         """A job has ended; after all its outcomes. Returns at once."""
         self._items.put(_Finished(job, state))
+
+    def timings(self, task: Task, timings: Any) -> None:
+        """A task has ended; `timings` as its worker gave them. Returns at once."""
+        self._items.put(_Timed(task, timings))
 
     def _loop(self) -> None:
         while batch := self._take():
@@ -76,9 +110,9 @@ class Recorder:
             except Exception:
                 _LOG.exception("outcomes could not be recorded")
 
-    def _take(self) -> list[_Ended | _Finished]:
+    def _take(self) -> list[_Item]:
         """What waits, at least one; empty at the end."""
-        batch: list[_Ended | _Finished] = []
+        batch: list[_Item] = []
         item = self._items.get()
         while item is not None:
             batch.append(item)
@@ -92,7 +126,11 @@ class Recorder:
             self._items.put(None)  # for the next time
         return batch
 
-    def _record(self, batch: list[_Ended | _Finished]) -> None:
+    def _record(self, items: list[_Item]) -> None:
+        batch = [item for item in items if not isinstance(item, _Timed)]
+        self._learn([item for item in items if isinstance(item, _Timed)])
+        if not batch:
+            return
         problems: dict[int, str] = {}
         try:
             with self._catalog.write():
@@ -110,6 +148,10 @@ class Recorder:
             if isinstance(item, _Finished):
                 item.job.finish(item.state)
                 continue
+            if isinstance(item, _Confirmed):
+                for place, found in item.finalists.items():
+                    item.job.record(place, found.folds)
+                continue
             outcome = item.outcome
             if position in problems:
                 note = f"This result could not be stored: {problems[position]}"
@@ -118,9 +160,29 @@ class Recorder:
         if any(isinstance(item, _Finished) for item in batch):
             self._store.evict()
 
-    def _write(self, item: _Ended | _Finished) -> None:
+    def _learn(self, items: list[_Timed]) -> None:
+        """Timings of what has ended; losing some harms nothing."""
+        if not items:
+            return
+        try:
+            found = [self.measurements.learn(item.task, item.timings) for item in items]
+            with self._catalog.write():
+                for learned in found:
+                    self.measurements.store(learned)
+        except Exception:
+            _LOG.exception("timings could not be recorded")
+            return
+        for learned in found:
+            self.measurements.add(learned)
+
+    def _write(self, item: _Reported) -> None:
         if isinstance(item, _Finished):
-            self._catalog.set_job_state(item.job.id, item.state)
+            error = item.job.error
+            told = None if error is None else error.to_dict()
+            self._catalog.set_job_state(item.job.id, item.state, error=told)
+            return
+        if isinstance(item, _Confirmed):
+            self._write_confirmed(item)
             return
         outcome = item.outcome
         if outcome.fresh:
@@ -130,6 +192,18 @@ class Recorder:
             row = FailureRow(outcome.node, error.code, error.message, error.hint, outcome.seconds)
             self._catalog.put_failures([row])
         self._catalog.put_evaluation(_row(item))
+
+    def _write_confirmed(self, item: _Confirmed) -> None:
+        """The looks are counted before anything is shown; the scores of the folds stay."""
+        looks = holdouts.count_looks(self._catalog, item.finalists)
+        for position, found in item.finalists.items():
+            if found.confirmed is not None and found.confirmed.fresh:
+                self._catalog.put_scores(found.confirmed.fresh)
+            entry = item.job.entries[position]
+            entry.holdout = holdouts.score(found, looks)
+            more = holdouts.notes(self._catalog, found, entry, looks)
+            entry.notes = tuple(dict.fromkeys((*entry.notes, *more)))
+            self._catalog.put_evaluation(_row(_Ended(item.job, found.folds, item.settings)))
 
 
 def sure_to_repeat(error: StratumError) -> bool:
@@ -164,6 +238,11 @@ def _row(item: _Ended) -> EvaluationRow:
         reused_seconds=outcome.reused_seconds,
         warnings=tuple(evaluation.warnings),
         error=None if outcome.error is None else outcome.error.to_dict(),
-        settings={"evaluate": item.settings, "cv": entry.cv, "features": entry.features},
+        settings={
+            "evaluate": item.settings,
+            "cv": entry.cv,
+            "features": entry.features,
+            **({} if entry.holdout is None else {"holdout": entry.holdout.model_dump()}),
+        },
         comparable=entry.comparable,
     )

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from planner.spec import Budget, EvaluateSpec, Name
 
 MAX_PIPELINES = 10_000
+MAX_CONFIRMED = 10
 JsonObject = dict[str, Any]
 
 
@@ -43,15 +44,29 @@ class AddDataset(Request):
 
 
 class EvaluatePipelines(Request):
-    """Pipelines to score, and how. A pipeline is a spec, a patch of one
-    (``{"from": name or id, ...}``), or ``{"base": spec, "variants": [patch, ...]}``."""
+    """Pipelines to score, and how. A pipeline is a spec, a blend of others (``{"blend": {...}}``),
+    a patch of one (``{"from": name or id, ...}``), or ``{"base": spec, "variants": [patch, ...]}``.
+    """
 
     pipelines: Annotated[list[JsonObject], Field(min_length=1, max_length=MAX_PIPELINES)]
     evaluate: EvaluateSpec = EvaluateSpec()
 
 
+class ConfirmEvaluations(Request):
+    """Evaluations whose settings keep a hold-out, to be scored on it.
+
+    Attributes:
+        confirm: Ids or names: a few finalists, since each look weakens the hold-out.
+        budget: As of any job.
+    """
+
+    confirm: Annotated[list[Name], Field(min_length=1, max_length=MAX_CONFIRMED)]
+    budget: Budget = Budget()
+
+
 class SearchPipelines(Request):
-    """A spec with choices to explore within a budget.
+    """A spec with choices to explore within a budget. With a hold-out, the best three are
+    confirmed on it.
 
     Attributes:
         pipeline: A spec with ``choose(...)`` in expressions or ``{"choose": [...]}`` anywhere.
@@ -76,10 +91,12 @@ class Batch(Request):
 
 
 __all__ = [
+    "MAX_CONFIRMED",
     "MAX_PIPELINES",
     "AddDataset",
     "Batch",
     "Budget",
+    "ConfirmEvaluations",
     "EvaluatePipelines",
     "EvaluateSpec",
     "SearchPipelines",

@@ -1,5 +1,6 @@
 """Response models of the tools. Output: what agents and the command line get back."""
 
+from json import dumps
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -50,11 +51,23 @@ class MetricValue(Response):
     folds: list[float | None]
 
 
+class HoldoutScore(Response):
+    """A finalist, fitted on all rows outside the hold-out and scored on those inside.
+
+    `id` names the hold-out, `looks` counts the pipelines that have been scored on it.
+    """
+
+    id: str
+    metrics: dict[str, float | None]
+    looks: int
+
+
 class Evaluation(Response):
     """The scored result of one pipeline.
 
-    `seconds` is worker time spent for it (shared work divided by who shares it),
-    `reused_seconds` what sharing and earlier results saved.
+    `metrics` are those of the folds; `holdout` is there for finalists, and never ranks. `seconds`
+    is worker time spent for it (shared work divided by who shares it), `reused_seconds` what
+    sharing and earlier results saved.
     """
 
     name: str
@@ -67,11 +80,13 @@ class Evaluation(Response):
     error: ErrorInfo | None = None
     cv: str = ""
     features: list[dict[str, Any]] | None = None
+    holdout: HoldoutScore | None = None
 
 
 class PlanInfo(Response):
     """What planning made of a batch: nodes if every pipeline ran alone, after merging, after
-    the rules; tasks to run; scores answered by the catalog; rewrites by rule."""
+    the rules; tasks to run; scores answered by the catalog; rewrites by rule; expected seconds
+    until it has finished on the engine's cores, and of one core in all."""
 
     nodes_asked: int
     nodes_merged: int
@@ -80,10 +95,33 @@ class PlanInfo(Response):
     scores_known: int
     rules: dict[str, int]
     expected_seconds: float
+    core_seconds: float = 0.0
+
+
+class Advice(Response):
+    """A variant that is nearly free now: what to send, the seconds it is expected to take, those
+    of the same from scratch, and why it is cheap."""
+
+    pipeline: dict[str, Any]
+    expected_seconds: float
+    alone_seconds: float
+    why: str
+
+    @property
+    def line(self) -> str:
+        """For agents: what to send, and what it costs."""
+        return (
+            f"Nearly free: {dumps(self.pipeline, ensure_ascii=False)} about "
+            f"{self.expected_seconds:.2g} s instead of {self.alone_seconds:.2g} s ({self.why})."
+        )
 
 
 class JobInfo(Response):
-    """A job, with its evaluations best first (failed ones last)."""
+    """A job, with its evaluations best first (failed ones last); `advice` once it has ended.
+
+    `warnings` are about the data behind all of them; they come when they are known, which may be
+    after the first results.
+    """
 
     job: str
     kind: str
@@ -98,6 +136,8 @@ class JobInfo(Response):
     plan: PlanInfo | None = None
     evaluations: list[Evaluation] = []
     next_cursor: str | None = None
+    warnings: list[str] = []
+    advice: list[Advice] = []
 
 
 class LeaderboardRow(Response):
@@ -143,12 +183,38 @@ class Explanation(Response):
     text: str
     graph: dict[str, Any] | None = None
     errors: list[ErrorInfo] = []
+    advice: list[Advice] = []
 
 
 class QueryResult(Response):
     columns: list[str]
     rows: list[list[Any]]
     truncated: bool = False
+
+
+class KindErrors(Response):
+    """How good the estimates for one kind of work were (see `EstimateErrors`)."""
+
+    kind: str
+    observations: int
+    median_ratio: float
+    within_2x: float
+
+
+class EstimateErrors(Response):
+    """How good the estimates were that plans had, over the newest measurements.
+
+    `median_ratio` is the median of measured by expected seconds, `median_factor` that of how far
+    they were apart in either direction, `within_2x` the share within a factor of two. `kinds`
+    are those that took the most time.
+    """
+
+    observations: int
+    median_ratio: float
+    median_factor: float
+    within_2x: float
+    kinds: list[KindErrors] = []
+    more_kinds: int = 0
 
 
 class ServerStatus(Response):
@@ -169,4 +235,5 @@ class ServerStatus(Response):
     datasets: int
     code_allowed: bool = False
     sandbox: str = "process"
+    estimates: EstimateErrors | None = None
     warnings: list[str] = []

@@ -154,7 +154,8 @@ def blend(paths: dict[str, str], members: list[dict[str, Any]], how: str) -> lis
             paths, member["features"], member["target"], member["model"], member["params"]
         )
         columns.append(cross_val_predict(made.estimator, made.X, made.y, cv=made.cv))
-    stacked, y = np.column_stack(columns), np.asarray(made.y)
+    # XGBoost predicts in single precision, in which means and weights would differ a little.
+    stacked, y = np.column_stack(columns).astype(np.float64), np.asarray(made.y)
     found = []
     for train, valid in made.cv.split(stacked):
         if how == "stack":

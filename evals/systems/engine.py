@@ -11,14 +11,13 @@ Options: ``mode``
 import shutil
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from evals.profile import Recorder
 from evals.systems.protocol import Channel, Request
-from evals.workloads.base import Pipeline
+from evals.workloads.base import Pipeline, Workload
 from executor.home import Home
 from planner.spec import EvaluateSpec
 from tools.engine import Engine
@@ -27,6 +26,7 @@ from tools.options import EngineOptions
 from tools.requests import AddDataset, EvaluatePipelines
 from tools.responses import Evaluation
 
+_WORK = "evals.systems.work_timed"
 _WITHOUT_KERNELS = "evals.systems.work_without_kernels"
 _POLL = 0.01  # seconds between looks at whether the engine is ready
 _STARTING = 120.0  # seconds
@@ -43,6 +43,7 @@ class System:
         self._off = frozenset(options.get("off", ()))
         self._cores = 1 if "parallel" in self._off else request.cores
         self._home = Path(options.get("home") or Path(request.folder) / "home")
+        self._scratch = Path(request.folder).parent
         self._engine: Engine | None = None
         self._recorder = Recorder(self._cores)
 
@@ -61,18 +62,21 @@ class System:
         assert self._engine is not None
         self._recorder.begin(self._engine)
         plans = self._evaluate(self._engine, channel)
-        return {"profile": self._recorder.end(), "plans": plans}
+        profile = self._recorder.end()
+        backends = {name: round(s, 4) for name, s in self._recorder.backends.items()}
+        return {"profile": profile, "backends": backends, "plans": plans}
 
     def close(self) -> None:
         if self._engine is not None:
             self._engine.close()
 
     def _started(self) -> Engine:
+        lend_operators(self._scratch, self._home)
         engine = Engine(
             Home(self._home),
             Path("/"),
             cores=self._cores,
-            table=_WITHOUT_KERNELS if "kernels" in self._off else "executor.work",
+            table=_WITHOUT_KERNELS if "kernels" in self._off else _WORK,
             options=EngineOptions(
                 sharing="sharing" not in self._off, groups="groups" not in self._off
             ),
@@ -85,6 +89,7 @@ class System:
                 engine.close()
                 raise RuntimeError("the engine did not become ready")
             time.sleep(_POLL)
+        lend_operators(self._home, self._scratch)
         return engine
 
     def _evaluate(self, engine: Engine, channel: Channel | None) -> list[dict[str, Any]]:
@@ -94,14 +99,17 @@ class System:
         followers: list[threading.Thread] = []
         plans: list[dict[str, Any]] = []
         for evaluate, pipelines in self._requests():
-            request = request_of(pipelines, evaluate)
-            job = self._recorder.planned(partial(engine.evaluate, request))
+            job = engine.evaluate(request_of(pipelines, evaluate))
             if job.plan is not None:
                 plans.append(job.plan.model_dump())
             if self._mode == "incremental":
                 follow(job, channel, self._workload.metric)
                 continue
-            thread = threading.Thread(target=follow, args=(job, channel, self._workload.metric))
+            # Apart, a blend has its members in its request, which tell of themselves elsewhere.
+            asked = {pipelines[-1].name} if self._mode == "apart" else None
+            thread = threading.Thread(
+                target=follow, args=(job, channel, self._workload.metric, asked)
+            )
             thread.start()
             followers.append(thread)
         for thread in followers:
@@ -111,7 +119,30 @@ class System:
     def _requests(self) -> list[tuple[dict[str, Any], Sequence[Pipeline]]]:
         if self._mode == "batch":
             return list(self._workload.batches())
-        return [(p.evaluate or self._workload.evaluate, [p]) for p in self._workload.pipelines]
+        found: list[tuple[dict[str, Any], Sequence[Pipeline]]] = []
+        for pipeline in self._workload.pipelines:
+            members = members_of(pipeline, self._workload) if self._mode == "apart" else []
+            found.append((pipeline.evaluate or self._workload.evaluate, [*members, pipeline]))
+        return found
+
+
+def members_of(pipeline: Pipeline, workload: Workload) -> list[Pipeline]:
+    """What a blend is made from, and what that is made from, in the workload's order."""
+    wanted = set(pipeline.spec.get("blend", {}).get("of", ()))
+    found: list[Pipeline] = []
+    for other in reversed(workload.pipelines):
+        if other.name in wanted:
+            found.insert(0, other)
+            wanted.update(other.spec.get("blend", {}).get("of", ()))
+    return found
+
+
+def lend_operators(source: Path, target: Path) -> None:
+    """Copies the list of operators, which takes seconds to make and is no part of any time."""
+    target.mkdir(parents=True, exist_ok=True)
+    for file in source.glob("operators-*.json"):
+        if not (target / file.name).exists():
+            shutil.copy(file, target)
 
 
 def request_of(pipelines: Sequence[Pipeline], evaluate: dict[str, Any]) -> EvaluatePipelines:
@@ -121,8 +152,11 @@ def request_of(pipelines: Sequence[Pipeline], evaluate: dict[str, Any]) -> Evalu
     )
 
 
-def follow(job: Job, channel: Channel | None, metric: str) -> None:
-    """Reports the evaluations of a job as they end; returns when all have."""
+def follow(
+    job: Job, channel: Channel | None, metric: str, asked: Collection[str] | None = None
+) -> None:
+    """Reports the evaluations of a job, or those `asked` for, as they end; returns when all
+    have."""
     told: set[int] = set()
     version = -1
     while True:
@@ -130,7 +164,7 @@ def follow(job: Job, channel: Channel | None, metric: str) -> None:
         for position, entry in enumerate(job.entries):
             if entry.evaluation is not None and position not in told:
                 told.add(position)
-                if channel is not None:
+                if channel is not None and (asked is None or entry.name in asked):
                     channel.result(entry.name, **outcome(entry.evaluation, metric))
         if finished:
             return

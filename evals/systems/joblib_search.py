@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from joblib import Memory, Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.model_selection import GridSearchCV
@@ -52,7 +53,12 @@ class System:
         return {}
 
     def close(self) -> None:
-        pass
+        end_pool()
+
+
+def end_pool() -> None:
+    """Ends the processes of joblib, which else wait for more work."""
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
 def remembering(estimator: Any, memory: Memory) -> Any:

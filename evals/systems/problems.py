@@ -77,7 +77,8 @@ def search_of(workload: Workload) -> Search:
         group = found.setdefault(key, Group(call, [], [], problem.cv, problem.scoring))
         group.pipelines.append(pipeline)
         group.estimators.append(problem.estimator)
-    search.groups = list(found.values())
+    # The small ones first: what runs out of time has answered something.
+    search.groups = sorted(found.values(), key=lambda group: len(group.pipelines))
     return search
 
 

@@ -4,7 +4,8 @@ Options: ``mode``
     "sequential": one after another, in one process (the default);
     "concurrent": a pool of one process a core, spawned (a fork after OpenMP has run hangs);
     "processes": a fresh process for each, one after another, imports and all.
-``record``: also report the model fits (see `fits`); ``intel``: scikit-learn-intelex switched on.
+``record``: also report the model fits that no closed form serves (see `fits`);
+``intel``: scikit-learn-intelex switched on.
 How many threads a fit uses is left to the libraries and to the environment.
 """
 
@@ -64,7 +65,7 @@ class System:
             return {}
         futures = {
             self._pool.submit(answer, p.function, self._workload.datasets, p.arguments,
-                              self._record): p
+                              self._record and p.kind != "closed_form"): p
             for p in self._workload.pipelines
         }  # fmt: skip
         for future in as_completed(futures):
@@ -76,7 +77,8 @@ class System:
             self._pool.shutdown(cancel_futures=True)
 
     def _answer(self, pipeline: Pipeline) -> dict[str, Any]:
-        return answer(pipeline.function, self._workload.datasets, pipeline.arguments, self._record)
+        record = self._record and pipeline.kind != "closed_form"
+        return answer(pipeline.function, self._workload.datasets, pipeline.arguments, record)
 
     def _processes(self, channel: Channel) -> Mapping[str, Any]:
         """`seconds` is without the imports of the scripts, which come apart."""

@@ -16,6 +16,7 @@ from joblib import Parallel, delayed
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
+from evals.systems.joblib_search import end_pool
 from evals.systems.problems import Group, Search, search_of
 from evals.systems.protocol import Channel, Request, Unavailable
 from evals.systems.scripts import load
@@ -23,7 +24,7 @@ from evals.systems.scripts import load
 # As its documentation recommends, and what it does by default. The first that works on the head of
 # the data is used; on estimators that choose columns by name the first does not.
 _SELECTORS = ("greedy", "default")
-_HEAD_ROWS, _HEAD_PIPELINES = 600, 2
+_HEAD_ROWS, _HEAD_PIPELINES = 300, 2
 _MESSAGE = 500
 
 
@@ -64,7 +65,8 @@ class System:
         return {"notes": list(dict.fromkeys(self._notes))}
 
     def close(self) -> None:
-        pass
+        if not self._scheduler:
+            end_pool()
 
     def _searched(self, channel: Channel, group: Group) -> None:
         plan = self._plan(group, group.load())

@@ -15,6 +15,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
+from evals.systems.engine import lend_operators
 from evals.systems.protocol import Channel, Request
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +37,7 @@ class System:
         self._context: Any = None
 
     def prepare(self) -> None:
+        lend_operators(self._home.parents[1], self._home)
         self._context = start_blocking_portal()
         self._portal = self._context.__enter__()
         self._client = self._portal.wrap_async_context_manager(

@@ -8,6 +8,8 @@ ROOT = Path(__file__).resolve().parents[2]
 _SCRIPTS = "evals.systems.scripts"
 _PLAN = "evals.systems.skrub_plan"
 _ENGINE = "evals.systems.engine"
+_CLIENT = "evals.systems.stdio"
+_ENGINES = (_ENGINE, _CLIENT)
 
 # One thread per fit: OpenMP and BLAS by the first, LightGBM and joblib by the last.
 ONE_THREAD = {
@@ -28,7 +30,7 @@ class System:
         env: Added to the environment variables.
         one_thread: Fits use one thread each, so that scores of boosting libraries are those of
             the reference; at other numbers of threads they differ a little.
-        foreign: Somebody else's system: what it gets wrong is shown, and is not our failure.
+        foreign: Somebody else's system: that it crashes is shown, and is not our failure.
     """
 
     name: str
@@ -39,6 +41,13 @@ class System:
     env: dict[str, str] = field(default_factory=dict)
     one_thread: bool = False
     foreign: bool = False
+
+    def fails_with(self, status: str) -> bool:
+        """Whether an end with `status` makes the evaluation fail. Only the whole engine has to
+        end in time: baselines, and engines with parts off, may be too slow for the size."""
+        if status == "timeout":
+            return self.adapter in _ENGINES and "off" not in self.options
+        return status == "crashed" and not self.foreign
 
 
 REFERENCE = System(
@@ -80,7 +89,7 @@ SYSTEMS = {
                one_thread=True),
         System("stratum-incremental", "Stratum, one pipeline at a time", _ENGINE,
                {"mode": "incremental"}, one_thread=True),
-        System("stratum-stdio", "Stratum, through an MCP client", "evals.systems.stdio",
+        System("stratum-stdio", "Stratum, through an MCP client", _CLIENT,
                one_thread=True),
     )
 }  # fmt: skip

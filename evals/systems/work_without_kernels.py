@@ -1,13 +1,16 @@
 """The functions of workers that leave the Rust kernels out; runs in workers.
 
-Input and output: as in `executor.work`. The libraries serve what the kernels would.
+Input and output: as in `evals.systems.work_timed`. The libraries serve what the kernels would.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from executor import work
+from evals.systems.work_timed import TABLE as TIMED
+from evals.systems.work_timed import timed
 from planner.plan import Task
+
+KERNELS = "rust"  # name of the backend
 
 
 def run_task(
@@ -16,8 +19,8 @@ def run_task(
     """Runs a task; see `executor.program.run`."""
     from executor.program import BACKENDS, run
 
-    backends = [backend for backend in BACKENDS if backend.name != "rust"]
+    backends = [backend for backend in BACKENDS if backend.name != KERNELS]
     return run(task, blocks, datasets, memory, backends)
 
 
-TABLE: dict[str, Callable[..., dict[str, Any]]] = {**work.TABLE, "run_task": run_task}
+TABLE: dict[str, Callable[..., dict[str, Any]]] = {**TIMED, "run_task": timed(run_task)}

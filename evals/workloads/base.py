@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 NAMES = ("uk_housing", "churn_trace", "bike_aide", "cms_grid", "linear_sweep")
 
-# Blends over out-of-fold predictions are refused by the engine as yet.
-BLENDS = False
+# Whether blends over out-of-fold predictions are among the pipelines.
+BLENDS = True
 
 Kind = Literal["closed_form", "iterative", "library"]
 

@@ -6,22 +6,31 @@ libraries do on the same rows. Inputs and outputs are described at each op in `p
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from executor.backends import (
+    blends,
+    components,
+    decompositions,
+    linear,
+    neighbours,
+    prefixes,
+    selections,
+    vocabularies,
+)
 from executor.backends.base import Context
 from executor.backends.duckdb import to_frame
+from executor.backends.sides import Split, as_text, handed, validation_target
+from executor.backends.sides import sides as sides
+from executor.backends.sides import training_target as training_target
 from executor.construct import construct
-from executor.features import concatenate, same_categories, take
-from executor.folds import split
-from executor.introspect_tables import TEXT
-from executor.models import FittedModel, fit_model, inverse, predict
+from executor.features import concatenate, same_categories
+from executor.folds import hold_out, split
+from executor.models import FittedModel, fit_model, predict
 from executor.scoring import score
 from planner.errors import DataError
-from planner.expressions import Call
 from planner.graph import Op
 from planner.ops import (
     Apply,
@@ -32,15 +41,11 @@ from planner.ops import (
     FitTarget,
     Folds,
     MapTarget,
-    Member,
     Predict,
-    RidgeFolds,
-    RidgePath,
     Score,
     Vector,
 )
-
-Split = list[tuple[np.ndarray, np.ndarray]]
+from planner.ops_holdout import HoldoutRows
 
 
 class PythonBackend:
@@ -56,7 +61,12 @@ class PythonBackend:
 
 
 def _folds(op: Folds, inputs: Sequence[Any], context: Context) -> Any:
-    return split(op, inputs[0], inputs[0].num_rows)
+    table, *holdout = inputs
+    return split(op, table, table.num_rows, *holdout)
+
+
+def _holdout(op: HoldoutRows, inputs: Sequence[Any], context: Context) -> Any:
+    return hold_out(op, inputs[0], inputs[0].num_rows)
 
 
 def _vector(op: Vector, inputs: Sequence[Any], context: Context) -> Any:
@@ -103,14 +113,14 @@ def _columns(op: Columns, inputs: Sequence[Any], context: Context) -> Any:
 
 
 def _apply(op: Apply, inputs: Sequence[Any], context: Context) -> Any:
-    block = _as_text(op.transformer, _handed(inputs[0]))
+    block = as_text(op.transformer, handed(inputs[0]))
     return construct(op.transformer).fit_transform(block)
 
 
 def _encode(op: Encode, inputs: Sequence[Any], context: Context) -> Any:
     folds: Split = inputs[1]
     train, valid = sides(inputs[0], folds, context)
-    train, valid = (_as_text(op.transformer, block) for block in (train, valid))
+    train, valid = (as_text(op.transformer, block) for block in (train, valid))
     transformer = construct(op.transformer)
     target = (training_target(inputs[2], folds, context),) if op.supervised else ()
     if hasattr(transformer, "fit_transform"):
@@ -175,84 +185,9 @@ def _score(op: Score, inputs: Sequence[Any], context: Context) -> Any:
     )
 
 
-def _ridge_folds(op: RidgeFolds, inputs: Sequence[Any], context: Context) -> Any:
-    """Fold by fold and alpha by alpha, as a script would: the reference of the kernel."""
-    return [
-        ridge_reference(op, inputs, replace(context, fold=fold)) for fold in range(len(inputs[1]))
-    ]
-
-
-def _ridge_path(op: RidgePath, inputs: Sequence[Any], context: Context) -> Any:
-    return ridge_reference(op, inputs, context)
-
-
-def _member(op: Member, inputs: Sequence[Any], context: Context) -> Any:
-    group = inputs[0]
-    predictions = group[context.position] if isinstance(group, list) else group
-    return np.ascontiguousarray(predictions[:, op.index]), "predict", None
-
-
-def ridge_reference(
-    op: RidgeFolds | RidgePath, inputs: Sequence[Any], context: Context
-) -> np.ndarray:
-    """Predictions (n_valid, alphas) of one fold by scikit-learn itself."""
-    features, folds, target = inputs
-    train, valid = sides(features, folds, context)
-    y = training_target(target, folds, context)
-    if isinstance(op, RidgeFolds):
-        front = [Call("SimpleImputer")] * op.impute + [Call("StandardScaler")] * op.scale
-        for call in front:
-            transformer = construct(call)
-            train = transformer.fit_transform(train)
-            valid = transformer.transform(valid)
-    columns = []
-    for alpha in op.alphas:
-        params = (("alpha", alpha), ("fit_intercept", op.fit_intercept))
-        model = construct(Call("Ridge", params)).fit(train, y)
-        columns.append(inverse(op.function, model.predict(valid)))
-    return np.column_stack(columns)
-
-
-def sides(block: Any, folds: Split, context: Context) -> tuple[Any, Any]:
-    """Training and validation features of the current fold, of a whole or per-fold block."""
-    if isinstance(block, tuple):
-        return _handed(block[0]), _handed(block[1])
-    train, valid = folds[context.position]
-    return same_categories(take(block, train), take(block, valid))
-
-
-def _handed(block: Any) -> Any:
-    """`block` for a library to keep: columns put into a frame do not show in the original."""
-    return block.copy(deep=False) if isinstance(block, pd.DataFrame | pd.Series) else block
-
-
-def _as_text(call: Call, block: Any) -> Any:
-    """For a text vectoriser, one column of a table (behind an imputer, say) as 1-D text."""
-    if call.name not in TEXT or getattr(block, "ndim", 1) != 2 or block.shape[1] != 1:
-        return block
-    return block.iloc[:, 0] if isinstance(block, pd.DataFrame) else np.asarray(block)[:, 0]
-
-
-def training_target(target: Any, folds: Split, context: Context) -> Any:
-    """The target on the training rows, as the models are fitted on it."""
-    if isinstance(target, tuple):
-        return target[0].copy()
-    return np.asarray(target)[folds[context.position][0]]
-
-
-def validation_target(target: Any, folds: Split, context: Context) -> Any:
-    """The target on the validation rows, transformed as for fitting."""
-    if isinstance(target, tuple):
-        raise DataError(
-            "early_stopping_unsupported",
-            "Early stopping on the validation fold needs an element-wise target transform.",
-            hint="Use transform 'log1p', or stop on {'inner': 0.1}.",
-        )
-    return np.asarray(target)[folds[context.position][1]]
-
-
 _RUN: dict[type[Op], Callable[[Any, Sequence[Any], Context], Any]] = {
     Folds: _folds,
+    HoldoutRows: _holdout,
     Vector: _vector,
     MapTarget: _map_target,
     FitTarget: _fit_target,
@@ -263,7 +198,12 @@ _RUN: dict[type[Op], Callable[[Any, Sequence[Any], Context], Any]] = {
     Fit: _fit,
     Predict: _predict,
     Score: _score,
-    RidgeFolds: _ridge_folds,
-    RidgePath: _ridge_path,
-    Member: _member,
+    **linear.RUN,
+    **prefixes.table(_fit),
+    **neighbours.table(_fit),
+    **decompositions.table(_encode),
+    **components.table(_encode, _fit),
+    **selections.RUN,
+    **vocabularies.RUN,
+    **blends.RUN,
 }

@@ -1,24 +1,25 @@
 """The Rust backend: groups of fits served by one kernel.
 
 Input: ops that a planner rule made for it. Output: what the Python backend would give. Where
-the kernel declines a fold (an ill-conditioned design, fewer rows than features), scikit-learn
-runs that fold.
+the kernel declines a model of a fold (an ill-conditioned design, a stopping test too close to
+call), scikit-learn fits that model.
 """
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from executor.backends.base import Context
-from executor.backends.python import ridge_reference, sides, training_target
+from executor.backends.linear import Answer, Answers, Note, library_answers
+from executor.backends.sides import sides, training_target
 from executor.models import inverse
-from planner.errors import ExecutionError
+from planner.errors import ExecutionError, StratumError
 from planner.graph import Op
-from planner.ops import RidgeFolds, RidgePath
+from planner.ops_linear import Closed, LinearFolds, LinearPath, Net, has_intercept, solver_of
 
 try:
     import rust_exec
@@ -27,6 +28,10 @@ try:
 except ImportError:  # a platform without a built extension: the Python backend serves all
     HAS_KERNELS = False
 
+# More encoded columns than this per model, and summing their products costs more than the
+# library's coordinate descent does.
+_COLUMNS_PER_NET = 100
+
 
 class RustBackend:
     """Runs the kernel groups, where the extension could be loaded."""
@@ -34,75 +39,158 @@ class RustBackend:
     name = "rust"
 
     def supports(self, op: Op) -> bool:
-        return HAS_KERNELS and isinstance(op, RidgeFolds | RidgePath)
+        return HAS_KERNELS and isinstance(op, LinearFolds | LinearPath)
 
     def run(self, op: Op, inputs: Sequence[Any], context: Context) -> Any:
-        if isinstance(op, RidgeFolds):
-            return _ridge_folds(op, inputs, context)
-        assert isinstance(op, RidgePath)
-        return _ridge_path(op, inputs, context)
+        if isinstance(op, LinearFolds):
+            return _linear_folds(op, inputs, context)
+        assert isinstance(op, LinearPath)
+        return _linear_path(op, inputs, context)
 
 
-def _ridge_folds(op: RidgeFolds, inputs: Sequence[Any], context: Context) -> list[np.ndarray]:
-    """Predictions per fold, (n_valid, alphas), on the scale of the target as given."""
+@dataclass(frozen=True)
+class _Family:
+    """The members as the kernel takes them: closed forms, then nets."""
+
+    order: tuple[int, ...]  # position among the op's members, by position in the kernel's
+    alphas: np.ndarray  # (a,)
+    nets: np.ndarray  # (m, 4): alpha, l1_ratio, tol, max_iter
+
+    @classmethod
+    def of(cls, op: LinearFolds | LinearPath) -> "_Family":
+        closed: list[tuple[int, float]] = []
+        nets: list[tuple[int, Net]] = []
+        for position, member in enumerate(op.members):
+            match solver_of(member):
+                case Closed(alpha):
+                    closed.append((position, alpha))
+                case Net() as net:
+                    nets.append((position, net))
+                case None:
+                    raise ValueError(f"{member.name} is no member of the family")
+        rows = [(net.alpha, net.l1_ratio, net.tol, net.max_iter) for _, net in nets]
+        return cls(
+            tuple(position for position, _ in [*closed, *nets]),
+            np.array([alpha for _, alpha in closed], dtype=np.float64),
+            np.array(rows, dtype=np.float64).reshape(-1, 4),
+        )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the kernel gives for one fold, by its order of the members."""
+
+    predictions: np.ndarray  # (n_valid, members)
+    descent: np.ndarray  # (members, 3): rounds, duality gap, tolerance; NaN for closed forms
+    declined: Sequence[str | None]
+
+
+def _linear_folds(op: LinearFolds, inputs: Sequence[Any], context: Context) -> list[Answers]:
     features, folds, target = inputs
+    family = _Family.of(op)
 
-    def kernel() -> tuple[list[np.ndarray], list[str | None]]:
-        result = rust_exec.ridge_folds(
+    def kernel() -> list[_Found]:
+        result = rust_exec.linear_folds(
             _matrix(features),
             np.asarray(target, dtype=np.float64),
             [train for train, _ in folds],
             [valid for _, valid in folds],
-            np.asarray(op.alphas, dtype=np.float64),
+            family.alphas,
+            family.nets,
             impute=op.impute,
             scale=op.scale,
-            fit_intercept=op.fit_intercept,
+            fit_intercept=has_intercept(op.members[0]),
             threads=context.threads,
         )
-        return result.predictions, result.declined
+        parts = zip(result.predictions, result.descent, result.declined, strict=True)
+        return [_Found(*part) for part in parts]
 
-    found, declined = _asked(kernel, len(folds))
+    found: Sequence[_Found | None] = _asked(kernel) or [None] * len(folds)
     return [
-        _finite(inverse(op.function, found[fold]))
-        if declined[fold] is None
-        else ridge_reference(op, inputs, replace(context, fold=fold))
-        for fold in range(len(folds))
+        _answers(op, family, one, inputs, replace(context, fold=fold))
+        for fold, one in enumerate(found)
     ]
 
 
-def _ridge_path(op: RidgePath, inputs: Sequence[Any], context: Context) -> np.ndarray:
-    """Predictions of one fold, (n_valid, alphas)."""
+def _linear_path(op: LinearPath, inputs: Sequence[Any], context: Context) -> Answers:
     features, folds, target = inputs
     train, valid = sides(features, folds, context)
-    if not (_dense_numeric(train) and _dense_numeric(valid)):
-        return ridge_reference(op, inputs, context)
+    family = _Family.of(op)
+    if not (_dense_numeric(train) and _dense_numeric(valid)) or _too_wide(train, family):
+        return library_answers(op, inputs, context)
 
-    def kernel() -> tuple[list[np.ndarray], list[str | None]]:
-        result = rust_exec.ridge_path(
+    def kernel() -> list[_Found]:
+        result = rust_exec.linear_path(
             _matrix(train),
             np.asarray(training_target(target, folds, context), dtype=np.float64),
             _matrix(valid),
-            np.asarray(op.alphas, dtype=np.float64),
-            fit_intercept=op.fit_intercept,
+            family.alphas,
+            family.nets,
+            fit_intercept=has_intercept(op.members[0]),
             threads=context.threads,
         )
-        return [result.predictions], [result.declined]
+        return [_Found(result.predictions, result.descent, result.declined)]
 
-    (found,), (declined,) = _asked(kernel, 1)
-    if declined is not None:
-        return ridge_reference(op, inputs, context)
-    return _finite(inverse(op.function, found))
+    found = _asked(kernel)
+    return _answers(op, family, found[0] if found else None, inputs, context)
 
 
-def _asked(
-    kernel: Callable[[], tuple[list[np.ndarray], list[str | None]]], folds: int
-) -> tuple[list[np.ndarray], list[str | None]]:
-    """What the kernel answers; all folds declined if it fails, for then the library may not."""
+def _asked(kernel: Callable[[], list[_Found]]) -> list[_Found] | None:
+    """What the kernel answers; None if it fails, for then the library may not."""
     try:
         return kernel()
     except (rust_exec.KernelInputError, rust_exec.KernelInternalError) as error:
-        warnings.warn(f"The Ridge kernel failed ({error.code}).", RuntimeWarning, stacklevel=2)
-        return [np.empty(0)] * folds, [error.code] * folds
+        text = f"The kernel of linear models failed ({error.code})."
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
+        return None
+
+
+def _answers(
+    op: LinearFolds | LinearPath,
+    family: _Family,
+    found: _Found | None,
+    inputs: Sequence[Any],
+    context: Context,
+) -> Answers:
+    """The kernel's answers of one fold, and the library's for the members it declined."""
+    answers: Answers = {}
+    reasons: dict[int, str] = {}
+    if found is not None:
+        with np.errstate(over="ignore"):  # told below, as predictions that are not finite
+            predictions = inverse(op.function, found.predictions)
+        for column, position in enumerate(family.order):
+            reason = found.declined[column]
+            if reason is not None:
+                reasons[position] = reason
+            else:
+                answers[position] = Answer(
+                    _finite(predictions[:, column], op.members[position].name),
+                    _notes(found.descent[column], family, column),
+                )
+    left = [position for position in range(len(op.members)) if position not in answers]
+    if left:
+        for position, answer in library_answers(op, inputs, context, left).items():
+            answers[position] = replace(answer, declined=reasons.get(position, "failed"))
+    return answers
+
+
+def _notes(descent: np.ndarray, family: _Family, column: int) -> tuple[Note, ...]:
+    """scikit-learn's own warning, where its solver stops short of the tolerance."""
+    _, gap, tolerance = descent
+    if column < len(family.alphas) or gap <= tolerance:
+        return ()
+    from sklearn.exceptions import ConvergenceWarning
+
+    text = (
+        "Objective did not converge. You might want to increase the number of iterations, check "
+        "the scale of the features or consider increasing regularisation. "
+        f"Duality gap: {gap:.6e}, tolerance: {tolerance:.3e}"
+    )
+    return ((ConvergenceWarning, text),)
+
+
+def _too_wide(block: np.ndarray, family: _Family) -> bool:
+    return not family.alphas.size and block.shape[1] > _COLUMNS_PER_NET * len(family.nets)
 
 
 def _dense_numeric(block: Any) -> bool:
@@ -117,11 +205,12 @@ def _matrix(block: Any) -> np.ndarray:
     return np.asarray(block, dtype=np.float64)
 
 
-def _finite(values: np.ndarray) -> np.ndarray:
-    if not np.isfinite(values).all():
-        raise ExecutionError(
-            "non_finite_predictions",
-            "Ridge gave predictions that are NaN or infinite.",
-            hint="Scale the features, or use a tamer target transform.",
-        )
-    return values
+def _finite(values: np.ndarray, name: str) -> np.ndarray | StratumError:
+    bad = int(values.size - np.isfinite(values).sum())
+    if not bad:
+        return values
+    return ExecutionError(
+        "non_finite_predictions",
+        f"'{name}' gave {bad} predictions that are NaN or infinite.",
+        hint="Scale the features, or use a tamer target transform.",
+    )

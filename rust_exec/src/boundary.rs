@@ -1,7 +1,7 @@
 //! The Python boundary: checks and borrows NumPy arrays, releases the GIL, runs a kernel, and
 //! turns every failure, a panic included, into a Python exception. Nothing is computed here.
 
-use ndarray::{Array1, Array2, Array3};
+use ndarray::{Array1, Array2, Array3, ShapeBuilder};
 use numpy::{
     Element, IntoPyArray, PyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray,
     PyUntypedArrayMethods,
@@ -12,9 +12,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use crate::errors::{Declined, KernelError, guarded};
+use crate::family::Family;
+use crate::kernels::answers::Fitted;
 use crate::kernels::folds::{Fold, row_set};
+use crate::kernels::linear::{self, Problem};
 use crate::kernels::normal::Preparation;
-use crate::kernels::ridge::{self, Fitted, Problem};
 use crate::kernels::workers::Workers;
 
 create_exception!(
@@ -58,7 +60,7 @@ fn run<T: Send>(
 ///
 /// Values that are not aligned, or lie at strides that are no multiple of their size (fields of
 /// a structured array), cannot be viewed and are refused.
-fn borrow<'py, T: Element, D: ndarray::Dimension>(
+pub(crate) fn borrow<'py, T: Element, D: ndarray::Dimension>(
     value: &Bound<'py, PyAny>,
     name: &str,
     dtype: &str,
@@ -107,19 +109,6 @@ fn check_matrix(name: &str, shape: &[usize]) -> Result<(), KernelError> {
     Ok(())
 }
 
-fn check_alphas(alphas: Vec<f64>) -> Result<Vec<f64>, KernelError> {
-    if alphas.is_empty() {
-        return Err(KernelError::input("bad_alpha", "alphas is empty"));
-    }
-    match alphas.iter().find(|a| !(a.is_finite() && **a >= 0.0)) {
-        Some(bad) => Err(KernelError::input(
-            "bad_alpha",
-            format!("alphas must be finite and not negative, got {bad}"),
-        )),
-        None => Ok(alphas),
-    }
-}
-
 fn check_threads(threads: i64) -> Result<Workers, KernelError> {
     Workers::new(usize::try_from(threads).unwrap_or(0))
 }
@@ -144,20 +133,22 @@ type FoldsAnswer<'py> = (
     Bound<'py, PyArray3<f64>>,
     Bound<'py, PyArray2<f64>>,
     Vec<Bound<'py, PyArray2<f64>>>,
-    Vec<Option<&'static str>>,
+    Bound<'py, PyArray3<f64>>,
+    Vec<Vec<Option<&'static str>>>,
 );
 
-/// See `rust_exec.ridge_folds`.
+/// See `rust_exec.linear_folds`.
 #[pyfunction]
-#[pyo3(signature = (x, y, train, valid, alphas, *, impute=false, scale=false, fit_intercept=true, threads=1))]
+#[pyo3(signature = (x, y, train, valid, alphas, nets, *, impute=false, scale=false, fit_intercept=true, threads=1))]
 #[allow(clippy::too_many_arguments)]
-fn ridge_folds<'py>(
+fn linear_folds<'py>(
     py: Python<'py>,
     x: &Bound<'py, PyAny>,
     y: &Bound<'py, PyAny>,
     train: &Bound<'py, PyAny>,
     valid: &Bound<'py, PyAny>,
     alphas: &Bound<'py, PyAny>,
+    nets: &Bound<'py, PyAny>,
     impute: bool,
     scale: bool,
     fit_intercept: bool,
@@ -165,12 +156,11 @@ fn ridge_folds<'py>(
 ) -> PyResult<FoldsAnswer<'py>> {
     let x = borrow::<f64, ndarray::Ix2>(x, "x", "float64")?;
     let y = borrow::<f64, ndarray::Ix1>(y, "y", "float64")?;
-    let alphas = borrow::<f64, ndarray::Ix1>(alphas, "alphas", "float64")?;
+    let family = Family::read(alphas, nets)?;
     let train = index_sets(train, "train", x.shape()[0])?;
     let valid = index_sets(valid, "valid", x.shape()[0])?;
     let (x, y) = (x.as_array(), y.as_array());
-    let alphas = alphas.as_array().to_vec();
-    let (n_alphas, p, sizes) = (alphas.len(), x.ncols(), lengths(&valid));
+    let (members, p, sizes) = (family.members(), x.ncols(), lengths(&valid));
     let fits = run(py, move || {
         check_matrix("x", x.shape())?;
         check_length("y", y.len(), "x", x.nrows())?;
@@ -182,10 +172,12 @@ fn ridge_folds<'py>(
             );
             return Err(KernelError::input("shape_mismatch", message));
         }
+        let (alphas, nets) = family.checked()?;
         let problem = Problem {
             x,
             y,
-            alphas: &check_alphas(alphas)?,
+            alphas: &alphas,
+            nets: &nets,
             impute,
             preparation: Preparation {
                 scale,
@@ -194,56 +186,65 @@ fn ridge_folds<'py>(
         };
         let pairs = train.into_iter().zip(valid);
         let folds: Vec<Fold> = pairs.map(|(train, valid)| Fold { train, valid }).collect();
-        Ok(ridge::ridge_folds(
+        Ok(linear::linear_folds(
             &problem,
             &folds,
             &check_threads(threads)?,
         ))
     })?;
-    let mut coef = Vec::with_capacity(fits.len() * n_alphas * p);
-    let mut intercept = Vec::with_capacity(fits.len() * n_alphas);
-    let mut predictions = Vec::with_capacity(fits.len());
-    let mut declined = Vec::with_capacity(fits.len());
+    let folds = fits.len();
+    let mut coef = Vec::with_capacity(folds * members * p);
+    let mut intercept = Vec::with_capacity(folds * members);
+    let mut predictions = Vec::with_capacity(folds);
+    let mut descent = Vec::with_capacity(folds * members * 3);
+    let mut declined = Vec::with_capacity(folds);
     for (fit, rows) in fits.into_iter().zip(sizes) {
-        declined.push(fit.as_ref().err().map(|reason| reason.as_str()));
-        let fit = fit.unwrap_or_else(|_| unanswered(rows, n_alphas, p));
+        declined.push(reasons(&fit));
         coef.extend(fit.coef);
         intercept.extend(fit.intercept);
-        predictions.push(matrix(py, fit.predictions, rows, n_alphas)?);
+        predictions.push(columns(py, fit.predictions, rows, members)?);
+        descent.extend(fit.descent);
     }
-    let folds = predictions.len();
-    let coef = shaped(py, Array3::from_shape_vec((folds, n_alphas, p), coef))?;
-    let intercept = matrix(py, intercept, folds, n_alphas)?;
-    Ok((coef.into_pyarray(py), intercept, predictions, declined))
+    let coef = shaped(py, Array3::from_shape_vec((folds, members, p), coef))?;
+    let descent = shaped(py, Array3::from_shape_vec((folds, members, 3), descent))?;
+    Ok((
+        coef.into_pyarray(py),
+        matrix(py, intercept, folds, members)?,
+        predictions,
+        descent.into_pyarray(py),
+        declined,
+    ))
 }
 
 type PathAnswer<'py> = (
     Bound<'py, PyArray2<f64>>,
     Bound<'py, PyArray1<f64>>,
     Bound<'py, PyArray2<f64>>,
-    Option<&'static str>,
+    Bound<'py, PyArray2<f64>>,
+    Vec<Option<&'static str>>,
 );
 
-/// See `rust_exec.ridge_path`.
+/// See `rust_exec.linear_path`.
 #[pyfunction]
-#[pyo3(signature = (x_train, y_train, x_valid, alphas, *, fit_intercept=true, threads=1))]
-fn ridge_path<'py>(
+#[pyo3(signature = (x_train, y_train, x_valid, alphas, nets, *, fit_intercept=true, threads=1))]
+#[allow(clippy::too_many_arguments)]
+fn linear_path<'py>(
     py: Python<'py>,
     x_train: &Bound<'py, PyAny>,
     y_train: &Bound<'py, PyAny>,
     x_valid: &Bound<'py, PyAny>,
     alphas: &Bound<'py, PyAny>,
+    nets: &Bound<'py, PyAny>,
     fit_intercept: bool,
     threads: i64,
 ) -> PyResult<PathAnswer<'py>> {
     let x_train = borrow::<f64, ndarray::Ix2>(x_train, "x_train", "float64")?;
     let y_train = borrow::<f64, ndarray::Ix1>(y_train, "y_train", "float64")?;
     let x_valid = borrow::<f64, ndarray::Ix2>(x_valid, "x_valid", "float64")?;
-    let alphas = borrow::<f64, ndarray::Ix1>(alphas, "alphas", "float64")?;
+    let family = Family::read(alphas, nets)?;
     let (x, y, x_valid) = (x_train.as_array(), y_train.as_array(), x_valid.as_array());
-    let alphas = alphas.as_array().to_vec();
-    let (n_alphas, p, rows) = (alphas.len(), x.ncols(), x_valid.nrows());
-    let fit: Result<Fitted, Declined> = run(py, move || {
+    let (members, p, rows) = (family.members(), x.ncols(), x_valid.nrows());
+    let fit = run(py, move || {
         check_matrix("x_train", x.shape())?;
         check_matrix("x_valid", x_valid.shape())?;
         check_length("y_train", y.len(), "x_train", x.nrows())?;
@@ -252,30 +253,30 @@ fn ridge_path<'py>(
             let message = format!("x_valid has {valid} columns, but x_train has {train}");
             return Err(KernelError::input("shape_mismatch", message));
         }
+        let (alphas, nets) = family.checked()?;
         let problem = Problem {
             x,
             y,
-            alphas: &check_alphas(alphas)?,
+            alphas: &alphas,
+            nets: &nets,
             impute: false,
             preparation: Preparation {
                 scale: false,
                 fit_intercept,
             },
         };
-        Ok(ridge::ridge_path(
+        Ok(linear::linear_path(
             &problem,
             x_valid,
             &check_threads(threads)?,
         ))
     })?;
-    let declined = fit.as_ref().err().map(|reason| reason.as_str());
-    let fit = fit.unwrap_or_else(|_| unanswered(rows, n_alphas, p));
-    let intercept = Array1::from_vec(fit.intercept).into_pyarray(py);
-    let coef = matrix(py, fit.coef, n_alphas, p)?;
+    let declined = reasons(&fit);
     Ok((
-        coef,
-        intercept,
-        matrix(py, fit.predictions, rows, n_alphas)?,
+        matrix(py, fit.coef, members, p)?,
+        Array1::from_vec(fit.intercept).into_pyarray(py),
+        columns(py, fit.predictions, rows, members)?,
+        matrix(py, fit.descent, members, 3)?,
         declined,
     ))
 }
@@ -284,13 +285,9 @@ fn lengths(sets: &[Vec<u32>]) -> Vec<usize> {
     sets.iter().map(Vec::len).collect()
 }
 
-/// What stands in for the result of a declined fold.
-fn unanswered(rows: usize, alphas: usize, p: usize) -> Fitted {
-    Fitted {
-        coef: vec![f64::NAN; alphas * p],
-        intercept: vec![f64::NAN; alphas],
-        predictions: vec![f64::NAN; rows * alphas],
-    }
+fn reasons(fit: &Fitted) -> Vec<Option<&'static str>> {
+    let text = |reason: &Option<Declined>| reason.map(Declined::as_str);
+    fit.declined.iter().map(text).collect()
 }
 
 fn shaped<T>(py: Python<'_>, array: Result<T, ndarray::ShapeError>) -> PyResult<T> {
@@ -304,6 +301,17 @@ fn matrix<'py>(
     columns: usize,
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
     Ok(shaped(py, Array2::from_shape_vec((rows, columns), values))?.into_pyarray(py))
+}
+
+/// A matrix from its columns, laid out as they are.
+fn columns<'py>(
+    py: Python<'py>,
+    values: Vec<f64>,
+    rows: usize,
+    columns: usize,
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let array = Array2::from_shape_vec((rows, columns).f(), values);
+    Ok(shaped(py, array)?.into_pyarray(py))
 }
 
 /// Version of the crate.
@@ -337,8 +345,8 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("KernelInputError", py.get_type::<KernelInputError>())?;
     module.add("KernelInternalError", py.get_type::<KernelInternalError>())?;
-    module.add_function(wrap_pyfunction!(ridge_folds, module)?)?;
-    module.add_function(wrap_pyfunction!(ridge_path, module)?)?;
+    module.add_function(wrap_pyfunction!(linear_folds, module)?)?;
+    module.add_function(wrap_pyfunction!(linear_path, module)?)?;
     module.add_function(wrap_pyfunction!(version, module)?)?;
     module.add_function(wrap_pyfunction!(cpu_features, module)?)
 }

@@ -64,6 +64,11 @@ pub enum Declined {
     /// A feature whose variance cannot safely be told from zero, or an exactly constant one
     /// without a penalty.
     ConstantColumn,
+    /// Least squares on features that are linearly dependent, or so nearly that the reference
+    /// library leaves some of them out.
+    RankDeficient,
+    /// A test of an iterative solver came out so close that rounding could decide it.
+    Borderline,
     /// The second moments would not fit in a reasonable amount of memory.
     TooManyFeatures,
 }
@@ -77,6 +82,8 @@ impl Declined {
             Self::NonFinite => "non_finite",
             Self::EmptyColumn => "empty_column",
             Self::ConstantColumn => "constant_column",
+            Self::RankDeficient => "rank_deficient",
+            Self::Borderline => "borderline",
             Self::TooManyFeatures => "too_many_features",
         }
     }

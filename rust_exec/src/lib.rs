@@ -4,6 +4,8 @@
 #[cfg(feature = "python")]
 mod boundary;
 pub mod errors;
+#[cfg(feature = "python")]
+mod family;
 pub mod kernels;
 
 #[cfg(feature = "python")]

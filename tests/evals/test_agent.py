@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from evals.agent import Search, agent, main, summary
+from evals.agent import Search, agent, line, main, summary
 from evals.agent_moves import CHOICES, GRAMMARS, MISTAKES, Idea
 from evals.agent_places import Outcome
 from evals.workloads import Pipeline
@@ -106,6 +106,18 @@ def test_the_summary_says_what_was_found() -> None:
     assert found["pipelines_per_minute"] == 20.0
     assert found["best_score"] == max(n["score"] for n in found["nodes"] if n["score"])
     assert len(json.loads(json.dumps(found))["nodes"]) == 10
+    text = line("stratum", "roc_auc", found)
+    assert "10 pipelines" in text
+    assert f"best roc_auc {found['best_score']:.6f}" in text
+
+
+def test_a_rate_is_over_the_budget_and_nothing_found_is_said_so() -> None:
+    search = explored(place=Made(), steps=4, seconds=20.0)
+    assert summary(search, 24.0, 1.0)["pipelines_per_minute"] == 12.0
+    late = explored(place=Made(late=1e6), steps=2, seconds=10.0)
+    found = summary(late, 12.0, 1.0)
+    assert found["pipelines_per_minute"] == 0.0
+    assert line("scripts", "roc_auc", found).endswith("no score")
 
 
 def test_over_mcp_it_finds_what_its_scripts_find(

@@ -14,16 +14,23 @@ from sklearn.datasets import make_regression
 from sklearn.linear_model import Lasso
 from sklearn.model_selection import KFold, cross_val_score
 
+from evals import measure, selftest
 from evals import run as command
-from evals import selftest
 from evals.comparison import Comparison
+from evals.kinds import coverage
 from evals.measure import Meter
 from evals.results import SystemRun
 from evals.runner import run_system
 from evals.scaling import workload as scaling_workload
+from evals.systems import work_timed, work_without_kernels
+from evals.systems.engine import members_of
 from evals.systems.fits import recorded
-from evals.systems.table import DEFAULT, PARTS, SYSTEMS, System, without
+from evals.systems.table import DEFAULT, FULL, ONE_THREAD, PARTS, SYSTEMS, System, without
+from evals.systems.work_without_kernels import KERNELS
 from evals.workloads.base import Pipeline, Workload, WorkloadSkipped
+from executor import work
+from executor.program import BACKENDS
+from tools.options import EngineOptions
 
 BURN = "import time; t = time.process_time\nwhile t() < 0.5: pass"
 
@@ -78,10 +85,35 @@ def test_a_crash_does_not_end_the_run(tmp_path: Path, monkeypatch: pytest.Monkey
     assert made.runs["broken"].status == "crashed"
     assert made.parity["sequential"].verdict == "equal"
     assert made.runs["sequential"].results["broken"].error is not None
-    assert [line.partition(":")[0] for line in made.failures] == ["broken"]
+    # It crashed, and what it had answered until then is wrong.
+    assert [line.partition(":")[0] for line in made.failures] == ["broken", "broken"]
 
 
 # -- the whole, with the engine ---------------------------------------------------------------
+
+
+def test_scripts_and_the_engine_agree_on_a_tiny_workload(tmp_path: Path) -> None:
+    """The smallest evaluation there is: two systems, each in a process of its own."""
+    made = selftest.workload(tmp_path)
+    sequential = SYSTEMS["sequential"]
+    reference = replace(sequential, env=ONE_THREAD, options={"record": True})
+    runs = {s.name: run_system(s, made, tmp_path, timeout=60) for s in (reference, FULL)}
+    comparison = Comparison(made, None, measure.cores(), runs["sequential"])
+    comparison.add(FULL, runs["stratum"])
+    assert comparison.failures == []
+    assert comparison.parity["stratum"].compared == 6
+    data = json.loads(json.dumps(comparison.to_json()))
+    found = data["systems"]["stratum"]
+    assert found["status"] == "ok"
+    assert set(found["scores"]) == set(data["reference"]["scores"])
+    assert list(found["errors"]) == ["broken"]
+    for value in ("seconds", "cpu_seconds", "peak_rss_mb", "peak_pss_mb", "import_seconds",
+                  "first_result_seconds", "total_seconds"):  # fmt: skip
+        assert found[value] > 0, value
+    assert coverage(found["profile"]) >= 0.9
+    assert data["mismatches"] == []
+    assert data["floor"]["distinct"] == 6  # Lasso and the forest on three folds
+    assert data["ratios"]["stratum"].keys() == {"reference"}
 
 
 @pytest.fixture(scope="module")
@@ -139,13 +171,25 @@ def test_other_systems_agree(tmp_path: Path, system: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", PARTS)
-def test_parts_can_be_switched_off(tmp_path: Path, part: str) -> None:
-    system = without((part,))
-    found = ran(system, tmp_path)
+@pytest.mark.parametrize("part", [None, *PARTS])
+def test_parts_can_be_switched_off(tmp_path: Path, part: str | None) -> None:
+    found = ran(without(() if part is None else (part,)), tmp_path)
     assert found.status == "ok", found.reason
     assert len(found.results) == 6
     assert found.results["ridge-0.1"].scores is not None
+    # Ridge over all folds is a group, be it of one setting only, which a kernel serves.
+    assert any(kind.endswith("(group)") for kind in found.profile) == (part != "groups")
+    assert ("rust" in found.backends) == (part not in ("groups", "kernels"))
+    assert found.profile["cores"] == (1 if part == "parallel" else measure.cores())
+    assert coverage(found.profile) >= 0.9
+
+
+def test_parts_are_what_their_names_say() -> None:
+    assert any(rule.groups for rule in EngineOptions().rules)
+    assert not any(rule.groups for rule in EngineOptions(groups=False).rules)
+    names = [backend.name for backend in BACKENDS]
+    assert KERNELS in names
+    assert work_without_kernels.TABLE.keys() == work.TABLE.keys() == work_timed.TABLE.keys()
 
 
 # -- command line -----------------------------------------------------------------------------
@@ -157,6 +201,7 @@ def test_parts_can_be_switched_off(tmp_path: Path, part: str) -> None:
         ["--workload", "no_such"],
         ["--workload", "selftest", "--systems", "no_such"],
         ["--workload", "selftest", "--ablate", "no_such"],
+        ["--workload", "selftest", "--allow-wrong", "no_such"],
         ["--workload", "selftest", "--rows", "0"],
         [],
     ],
@@ -179,11 +224,46 @@ def test_a_workload_without_data_is_skipped(
     assert "skipped: churn_trace: the data is missing" in capsys.readouterr().err
 
 
+def test_when_the_time_is_over_the_rest_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def instant(system: System, *_: object, **__: object) -> SystemRun:
+        return SystemRun(system.name, system.title, seconds=1.0)
+
+    monkeypatch.setattr(command, "run_system", instant)
+    settings = command.Settings(
+        selftest.NAME, ("stratum", "sequential", "joblib"), ablate=("groups",), budget=0.0
+    )
+    made = command.measure_workload(settings, Console(quiet=True), tmp_path)
+    # The first is run all the same: an evaluation without it would say nothing.
+    assert {name: run.status for name, run in made.runs.items()} == {
+        "stratum": "ok",
+        "sequential": "skipped",
+        "stratum-without-groups": "skipped",
+        "joblib": "skipped",
+    }
+    assert list(made.runs)[-1] == "joblib"  # somebody else's come last
+
+
 def test_ablation_switches_parts_on_in_order() -> None:
     steps = command.ablation(["sharing", "groups"])
     assert [step.options.get("off") for step in steps] == [["sharing", "groups"], ["groups"], None]
     assert steps[0].options["mode"] == "apart"
     assert command.ablation([]) == []
+
+
+def test_a_blend_alone_is_sent_with_what_it_is_made_from(tmp_path: Path) -> None:
+    made = selftest.workload(tmp_path)
+    first, second, third = made.pipelines[:3]
+
+    def blend(name: str, *of: str) -> Pipeline:
+        return replace(first, name=name, spec={"name": name, "blend": {"of": list(of)}})
+
+    inner = blend("inner", second.name)
+    outer = blend("outer", "inner", third.name)
+    made = replace(made, pipelines=(first, second, third, inner, outer))
+    assert members_of(first, made) == []
+    assert members_of(outer, made) == [second, third, inner]
 
 
 def test_default_systems_are_known() -> None:

@@ -66,7 +66,7 @@ def test_without_catboost_its_pipelines_are_left_out_and_said_so(
 ) -> None:
     monkeypatch.setattr(churn_trace.importlib.util, "find_spec", lambda name: None)
     workload = whole("churn_trace", empty_data)
-    assert len(workload.pipelines) == 64 - 6
+    assert len(workload.pipelines) == 84 - 6
     assert "catboost" not in {p.family for p in workload.pipelines}
     assert any("CatBoost" in note for note in workload.notes)
 

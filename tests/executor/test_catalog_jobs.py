@@ -41,6 +41,14 @@ def test_a_job_from_start_to_end(catalog: Catalog) -> None:
     assert job.finished >= job.started >= job.created
 
 
+def test_the_number_of_evaluations_may_be_known_late(catalog: Catalog) -> None:
+    catalog.create_job("j1", "evaluate", "s1", {}, 1)
+    catalog.set_job_state("j1", "running", total=7)
+    assert catalog.get_job("j1").total == 7
+    catalog.set_job_state("j1", "completed")
+    assert catalog.get_job("j1").total == 7
+
+
 @pytest.mark.parametrize("first", TERMINAL)
 @pytest.mark.parametrize("second", ["running", *TERMINAL])
 def test_terminal_states_never_change(catalog: Catalog, first: Any, second: Any) -> None:

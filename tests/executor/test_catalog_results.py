@@ -11,7 +11,6 @@ from executor.catalog import (
     Catalog,
     FailureRow,
     ScoreRow,
-    Timing,
 )
 from planner.errors import ServerError, StratumError
 from tests.executor.catalog_cases import durations, examples, json_values, same, text
@@ -97,32 +96,7 @@ def test_too_large_a_record_is_refused(catalog: Catalog) -> None:
 
 def test_tables_are_bounded(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalog_results, "_KEEP_MEMOS", 3)
-    monkeypatch.setattr(catalog_results, "_KEEP_TIMINGS", 10)
     for key in "abca":
         catalog.put_memo(key, key)
     catalog.put_memo("d", "d")
     assert set(catalog.get_memos("abcd")) == {"c", "a", "d"}
-    for _ in range(3):
-        catalog.add_timings([Timing("Fit", "python", 10, 2, 1, 1.0)] * 8)
-    assert sum(row.count for row in catalog.summaries()) == 10
-
-
-def test_timing_summaries(catalog: Catalog) -> None:
-    catalog.add_timings(
-        [
-            *(Timing("Fit", "python", 1000, 10, 1, s) for s in (1.0, 50.0, 2.0)),
-            Timing("Fit", "python", 900, 10, 1, 3.0),
-            Timing("Fit", "python", 100_000, 10, 1, 9.0),
-            Timing("Fit", "rust", 1000, 10, 1, 0.1),
-            Timing("Fit", "python", 1000, 10, 2, 0.5),
-            Timing("Fit", "python", 1000, 10, 1, math.nan),
-            Timing("Scan", "duckdb", 0, 0, 1, 0.0),
-        ]
-    )
-    catalog.add_timings([])
-    found = {(row.op, row.backend, row.threads, row.rows): row for row in catalog.summaries()}
-    assert len(found) == 5
-    row = found["Fit", "python", 1, 975.0]
-    assert (row.count, row.columns, row.seconds) == (4, 10.0, 3.0)
-    assert found["Fit", "rust", 1, 1000.0].seconds == 0.1
-    assert found["Scan", "duckdb", 1, 0.0].count == 1

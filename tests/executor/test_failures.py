@@ -23,7 +23,8 @@ from xgboost import XGBRegressor
 
 from executor.failures import describe_failure
 from planner.expressions import Call
-from planner.ops import Concat, Encode, Fit, RidgeFolds
+from planner.ops import Concat, Encode, Fit
+from planner.ops_linear import LinearFolds
 
 X = np.arange(12.0).reshape(6, 2)
 Y = np.arange(6.0)
@@ -88,7 +89,7 @@ def test_known_failures_of_libraries(code: str, broken: Callable[[], Any]) -> No
     [
         (Fit(Call("Lasso"), "regression"), "Lasso", "fit_failed"),
         (Encode(Call("PCA"), False), "PCA", "step_failed"),
-        (RidgeFolds((1.0,), True, False, False), "Ridge", "fit_failed"),
+        (LinearFolds((Call("Ridge"), Call("Lasso")), False, False), "Lasso, Ridge", "fit_failed"),
         (Concat(0.3), "Concat", "step_failed"),
     ],
 )

@@ -10,14 +10,16 @@ import scipy.sparse as sp
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import Lasso, LinearRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, TargetEncoder
 
 from executor.backends.base import Context
+from executor.backends.linear import Answer
 from executor.backends.python import PythonBackend, sides
 from planner import expressions
-from planner.errors import DataError
+from planner.errors import DataError, ExecutionError
+from planner.expressions import Call
 from planner.graph import Op
 from planner.ops import (
     Apply,
@@ -29,10 +31,9 @@ from planner.ops import (
     MapTarget,
     Materialise,
     Member,
-    RidgeFolds,
-    RidgePath,
     Vector,
 )
+from planner.ops_linear import LinearFolds, LinearPath
 from planner.render import Query
 from tests.inprocess import EXACT, Engine, operators
 from tests.oracle import Categories
@@ -191,28 +192,41 @@ def test_categories_of_a_concatenation_are_those_of_the_training_rows() -> None:
     assert valid["0"].isna().all()
 
 
-def test_a_group_has_a_member_for_each_alpha() -> None:
-    table = np.arange(6.0).reshape(3, 2)
-    values, method, classes = run(Member(1), table)
-    assert (values.tolist(), method, classes) == ([1.0, 3.0, 5.0], "predict", None)
-    assert run(Member(0), [table * 0, table])[0].tolist() == [0.0, 2.0, 4.0]
+def test_a_member_of_a_group_answers_warns_and_fails_for_itself() -> None:
+    values = np.arange(3.0)
+    note = (UserWarning, "slow")
+    error = ExecutionError("fit_failed", "Lasso failed: odd")
+    group = {0: Answer(values), 1: Answer(values + 1, (note,)), 2: Answer(error)}
+    assert run(Member(0), group)[0].tolist() == [0.0, 1.0, 2.0]
+    with pytest.warns(UserWarning, match="slow"):
+        found, method, classes = run(Member(1), [{1: Answer(values)}, group])
+    assert (found.tolist(), method, classes) == ([1.0, 2.0, 3.0], "predict", None)
+    with pytest.raises(ExecutionError, match="Lasso failed"):
+        run(Member(2), group)
 
 
 @pytest.mark.parametrize("function", [None, "log1p"])
-def test_the_reference_of_the_groups_is_ridge_itself(function: str | None) -> None:
+def test_the_reference_of_the_linear_family_is_the_library_itself(function: str | None) -> None:
     y = np.abs(Y) if function else Y
     fitted = np.log1p(y) if function else y
-    alphas = (0.1, 5.0)
-    folds = run(RidgeFolds(alphas, True, False, True, function), X, SPLIT, fitted)
-    assert [part.shape for part in folds] == [(10, 2), (10, 2)]
-    path = run(RidgePath(alphas, False, function), X, SPLIT, fitted)
-    for position, alpha in enumerate(alphas):
-        scaled = make_pipeline(StandardScaler(), Ridge(alpha)).fit(X[TRAIN], fitted[TRAIN])
-        bare = Ridge(alpha, fit_intercept=False).fit(X[TRAIN], fitted[TRAIN])
-        for found, model in ((folds[1], scaled), (path, bare)):
-            wanted = model.predict(X[VALID])
+    bare = (("fit_intercept", False),)
+    members = (Call("Lasso", (("alpha", 0.01),)), Call("LinearRegression"), Call("Ridge"))
+    folds = run(LinearFolds(members, False, True, function), X, SPLIT, fitted)
+    plain = tuple(Call(member.name, (*member.params, *bare)) for member in members)
+    path = run(LinearPath(plain, function), X, SPLIT, fitted)
+    for position, (model, other) in enumerate(
+        [
+            (Lasso(0.01), Lasso(0.01, fit_intercept=False)),
+            (LinearRegression(), LinearRegression(fit_intercept=False)),
+            (Ridge(), Ridge(fit_intercept=False)),
+        ]
+    ):
+        scaled = make_pipeline(StandardScaler(), model).fit(X[TRAIN], fitted[TRAIN])
+        other.fit(X[TRAIN], fitted[TRAIN])
+        for found, fit in ((folds[1], scaled), (path, other)):
+            wanted = fit.predict(X[VALID])
             wanted = np.expm1(wanted) if function else wanted
-            np.testing.assert_allclose(found[:, position], wanted)
+            np.testing.assert_allclose(found[position].predictions, wanted)
 
 
 # -- whole pipelines --------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Counts are asked of a worker once, and remembered for ever."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from executor.statistics_client import CachedStatistics
 from planner.errors import ExecutionError
 from planner.graph import Graph, Node
 from planner.relational import scan
-from planner.schema import Column, Dataset, Schema
+from planner.schema import Column, Dataset, FactPending, Schema
 
 
 class Calls:
@@ -20,15 +21,19 @@ class Calls:
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self.error: Exception | None = None
+        self.slow = False
+        self.open: list[Future[dict[str, Any]]] = []
 
     def call(
-        self, function: str, arguments: dict[str, Any], seconds: float
+        self, function: str, arguments: dict[str, Any], seconds: float, session: str = ""
     ) -> "Future[dict[str, Any]]":
         assert function == "statistics"
         assert seconds <= 60  # planning of all clients waits for it
         self.asked.append(arguments)
         future: Future[dict[str, Any]] = Future()
-        if self.error is None:
+        if self.slow:
+            self.open.append(future)
+        elif self.error is None:
             future.set_result({"values": [len(self.asked)]})
         else:
             future.set_exception(self.error)
@@ -80,3 +85,52 @@ def test_a_failure_is_passed_on_and_not_remembered(calls: Calls, tmp_path: Path)
         statistics.rows(table())
     calls.error = None
     assert statistics.rows(table()) == 2
+
+
+class TestPatient:
+    """For who does not wait."""
+
+    def pending(self, ask: Callable[[], int]) -> list[int]:
+        """Asks in vain; the list gets an element when it is time to ask again."""
+        told: list[int] = []
+        with pytest.raises(FactPending) as caught:
+            ask()
+        caught.value.then(lambda: told.append(1))
+        return told
+
+    def test_asking_again_gives_the_answer(self, calls: Calls, tmp_path: Path) -> None:
+        calls.slow = True
+        statistics = client(calls, tmp_path)
+        patient = statistics.patient("a")
+        told = self.pending(lambda: patient.rows(table()))
+        also = self.pending(lambda: statistics.patient("b").rows(table()))
+        assert (told, also) == ([], [])
+        (future,) = calls.open  # one call for both
+        future.set_result({"values": [17]})
+        assert (told, also) == ([1], [1])
+        assert patient.rows(table()) == 17
+        assert statistics.rows(table()) == 17
+        assert client(calls, tmp_path).rows(table()) == 17
+        assert len(calls.asked) == 1
+
+    def test_a_failure_is_raised_to_all_who_waited_and_not_remembered(
+        self, calls: Calls, tmp_path: Path
+    ) -> None:
+        calls.slow = True
+        statistics = client(calls, tmp_path)
+        waiting = [statistics.patient(session) for session in "ab"]
+        for patient in waiting:
+            self.pending(lambda p=patient: p.rows(table()))
+        calls.open[0].set_exception(ExecutionError("timeout", "It took too long."))
+        for patient in waiting:
+            with pytest.raises(ExecutionError, match="timeout"):
+                patient.rows(table())
+        told = self.pending(lambda: waiting[0].rows(table()))
+        calls.open[1].set_result({"values": [3]})
+        assert told == [1]
+        assert waiting[0].rows(table()) == 3
+
+    def test_what_is_known_is_told_at_once(self, calls: Calls, tmp_path: Path) -> None:
+        statistics = client(calls, tmp_path)
+        assert statistics.distinct(table(), "x") == 1
+        assert statistics.patient().distinct(table(), "x") == 1

@@ -175,6 +175,17 @@ def test_explain_counts_and_runs_nothing(
     assert json.loads(capsys.readouterr().out)["plan"]["tasks"] > 0
 
 
+def test_explain_draws_the_plan(
+    batch: Callable[..., Path], home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, picture = batch({"model": "Ridge(alpha=choose(1001, 1002))"}), tmp_path / "plan.svg"
+    assert main(["explain", str(file), "--svg", str(picture), "--home", str(home)]) == 0
+    assert "The plan of 2 pipelines" in picture.read_text()
+    nowhere = str(tmp_path / "no" / "plan.svg")
+    assert main(["explain", str(file), "--svg", nowhere, "--home", str(home)]) == 2
+    assert "no/plan.svg" in capsys.readouterr().err
+
+
 def test_profile_tells_of_a_file(
     workspace: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import threading
 from typing import Any
 
 import anyio
@@ -14,7 +15,8 @@ from sklearn.model_selection import KFold, cross_val_score
 
 from mcp_server.app import StratumServer
 from mcp_server.settings import REPLY_BYTES
-from tests.mcp_server.clients import answer, ask, error, text_of
+from tests.mcp_server.clients import LIMIT, answer, ask, error, text_of
+from tools import planning
 
 TOOLS = [
     "add_dataset",
@@ -259,15 +261,50 @@ def test_a_job_that_takes_longer_is_answered_by_its_id(server: StratumServer) ->
             arguments = {"pipelines": [spec(SLOW, seeds=[11, 12, 13])], "evaluate": CV, "wait_s": 0}
             result = await client.call_tool("evaluate_pipelines", arguments)
             found = answer(result)
-            assert found["state"] == "running"
+            assert found["state"] in ("submitted", "running")
             assert f'get_job(job="{found["job"]}")' in found["next"]
             assert found["job"] in text_of(result)
+            while found["state"] == "submitted":
+                waiting = {"job": found["job"], "wait_s": 0.2}
+                found = answer(await client.call_tool("get_job", waiting))
             end = answer(await client.call_tool("cancel_job", {"job": found["job"]}))
             assert end["state"] == "cancelled"
             after = answer(await client.call_tool("get_job", {"job": found["job"]}))
             assert [e["status"] for e in after["evaluations"]] == ["cancelled"]
 
     anyio.run(work)
+
+
+def test_a_job_has_its_id_before_it_is_planned(
+    server: StratumServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it can be looked at and cancelled then."""
+    go_on = threading.Event()
+    preparing = planning.preparing
+
+    def held(*arguments: Any) -> Any:
+        assert go_on.wait(LIMIT)
+        return preparing(*arguments)
+
+    monkeypatch.setattr(planning, "preparing", held)
+
+    async def work() -> None:
+        async with Client(server) as client:
+            arguments = {"pipelines": [spec("Ridge()")] * 2, "evaluate": CV, "wait_s": 0}
+            result = await client.call_tool("evaluate_pipelines", arguments)
+            found = answer(result)
+            assert (found["state"], found["total"], found["done"]) == ("submitted", 2, 0)
+            assert "being planned" in found["next"]
+            assert found["job"] in text_of(result)
+            end = answer(await client.call_tool("cancel_job", {"job": found["job"]}))
+            assert end["state"] == "cancelled"
+            after = answer(await client.call_tool("get_job", {"job": found["job"]}))
+            assert (after["state"], after["evaluations"]) == ("cancelled", [])
+
+    try:
+        anyio.run(work)
+    finally:
+        go_on.set()
 
 
 def test_progress_is_told_and_grows(server: StratumServer) -> None:

@@ -10,6 +10,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import (
     GroupKFold,
+    GroupShuffleSplit,
     LeaveOneGroupOut,
     PredefinedSplit,
     RepeatedKFold,
@@ -218,6 +219,38 @@ def the_lesser_label_positive(frame: pd.DataFrame) -> Reference:
     )
 
 
+def outside(reference: Reference) -> Any:
+    """Folds of the groups that a hold-out of whole groups leaves."""
+    groups = reference.table["seller"].to_numpy()
+    drawn = GroupShuffleSplit(1, test_size=0.25, random_state=2)
+    rest = np.sort(next(drawn.split(groups, groups=groups))[0])
+    folds = GroupKFold(3).split(rest, groups=groups[rest])
+    return [(rest[train], rest[valid]) for train, valid in folds]
+
+
+outside_a_holdout = Batch(
+    "outside_a_holdout",
+    {"cv": "GroupKFold(3)", "groups": "seller", "holdout": {"fraction": 0.25, "seed": 2}},
+    outside,
+)
+
+
+@outside_a_holdout.case("homes", "price", "Ridge()", ["r2", "rmse"], features=FEATURES)
+def ridge_outside_a_holdout(frame: pd.DataFrame) -> Reference:
+    return on(frame, ridge)
+
+
+@outside_a_holdout.case(
+    "homes",
+    "price",
+    "RandomForestRegressor(n_estimators=10, random_state=11)",
+    ["rmse"],
+    features=FEATURES,
+)
+def forest_outside_a_holdout(frame: pd.DataFrame) -> Reference:
+    return random_splits(frame)
+
+
 BATCHES = [
     by_group,
     groups_by_default,
@@ -227,4 +260,5 @@ BATCHES = [
     repeated,
     random,
     holdout,
+    outside_a_holdout,
 ]

@@ -13,21 +13,31 @@ from tests.parity import (
     cases_homes,
     cases_layouts,
     cases_meta,
+    cases_prefixes,
     cases_regression,
     cases_splits,
     cases_steps,
+    cases_variants,
 )
 from tests.parity.conftest import Answers
 from tests.parity.data import plain
 from tests.parity.harness import Batch, Case, matches
 
 # These add cases to the batches of the others.
-EXTENSIONS = (cases_ensembles, cases_families, cases_layouts, cases_meta, cases_steps)
+EXTENSIONS = (
+    cases_ensembles,
+    cases_families,
+    cases_layouts,
+    cases_meta,
+    cases_steps,
+    cases_variants,
+)
 BATCHES: list[Batch] = [
     cases_regression.BATCH,
     cases_homes.BATCH,
     cases_classification.BATCH,
     *cases_splits.BATCHES,
+    *cases_prefixes.BATCHES,
 ]
 CASES = [
     pytest.param(batch, case, id=f"{batch.name}-{case.name}")

@@ -10,7 +10,6 @@ import re
 from pathlib import Path
 
 from planner.compile import Compiled
-from planner.explain import label
 from planner.graph import Plane, walk
 from planner.plan import Task, Value
 from planner.relational import describe
@@ -28,7 +27,7 @@ def graph_text(compiled: Compiled) -> str:
             f"[{describe(source)}]" if source.plane is Plane.TABLE else f"#{numbers[source.key]}"
             for source in node.inputs
         ]
-        lines.append(f"#{numbers[node.key]} {node.plane.value} {label(node.op)} <- "
+        lines.append(f"#{numbers[node.key]} {node.plane.value} {node.op.label} <- "
                      + ", ".join(inputs))  # fmt: skip
     return "\n".join(lines)
 
@@ -55,7 +54,7 @@ def _task(task: Task, shown: object) -> list[str]:
     for out, op, inputs in task.instructions:
         notes = " (saved)" if out in task.saves else " (score)" if out in task.scores else ""
         arguments = ", ".join(map(shown, inputs))
-        lines.append(f"  {shown(out)} = {label(op)}({arguments}){notes}")
+        lines.append(f"  {shown(out)} = {op.label}({arguments}){notes}")
     return lines
 
 

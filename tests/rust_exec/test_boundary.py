@@ -12,23 +12,26 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 import rust_exec
-from rust_exec import KernelInputError, RidgeFolds, _native, ridge_folds, ridge_path
+from rust_exec import KernelInputError, LinearFolds, _native, linear_folds, linear_path
 
 X = np.random.default_rng(0).normal(size=(12, 2))
 Y = X.sum(axis=1) + np.arange(12) % 3
 ROWS = np.arange(12)
+NETS = np.array([[0.1, 0.5, 1e-4, 100.0]])
 CALL: dict[str, Any] = {
     "x": X,
     "y": Y,
     "train": [ROWS[:8]],
     "valid": [ROWS[8:]],
     "alphas": np.array([1.0]),
+    "nets": NETS,
 }
 PATH_CALL: dict[str, Any] = {
     "x_train": X,
     "y_train": Y,
     "x_valid": X,
     "alphas": np.array([1.0]),
+    "nets": NETS,
 }
 
 
@@ -75,7 +78,19 @@ def fields(x: np.ndarray) -> np.ndarray:
         ({"train": [np.array([2**40])]}, "index_out_of_range"),
         ({"train": []}, "shape_mismatch"),
         ({"train": [], "valid": []}, "shape_mismatch"),
-        ({"alphas": np.array([])}, "bad_alpha"),
+        ({"alphas": np.array([]), "nets": NETS[:0]}, "no_members"),
+        ({"nets": NETS[0]}, "bad_array"),
+        ({"nets": NETS.astype(np.float32)}, "bad_array"),
+        ({"nets": NETS[:, :3]}, "shape_mismatch"),
+        ({"nets": NETS * [0, 1, 1, 1]}, "bad_net"),
+        ({"nets": NETS * [np.nan, 1, 1, 1]}, "bad_net"),
+        ({"nets": NETS * [1, 0, 1, 1]}, "bad_net"),
+        ({"nets": NETS * [1, 3, 1, 1]}, "bad_net"),
+        ({"nets": NETS * [1, 1, -1, 1]}, "bad_net"),
+        ({"nets": NETS * [1, 1, np.inf, 1]}, "bad_net"),
+        ({"nets": NETS * [1, 1, 1, 0]}, "bad_net"),
+        ({"nets": NETS * [1, 1, 1, 0.001]}, "bad_net"),
+        ({"nets": NETS * [1, 1, 1, 1e30]}, "bad_net"),
         ({"alphas": np.array([1.0, -1.0])}, "bad_alpha"),
         ({"alphas": np.array([np.nan])}, "bad_alpha"),
         ({"alphas": np.array([np.inf])}, "bad_alpha"),
@@ -86,9 +101,9 @@ def fields(x: np.ndarray) -> np.ndarray:
     ],
     ids=str,
 )
-def test_wrong_calls_of_ridge_folds(change: dict[str, Any], code: str) -> None:
+def test_wrong_calls_of_linear_folds(change: dict[str, Any], code: str) -> None:
     with pytest.raises(KernelInputError) as error:
-        ridge_folds(**{**CALL, **change})
+        linear_folds(**{**CALL, **change})
     assert error.value.code == code
     assert str(error.value)
 
@@ -103,28 +118,29 @@ def test_wrong_calls_of_ridge_folds(change: dict[str, Any], code: str) -> None:
         ({"x_train": X[:0], "y_train": Y[:0]}, "empty_matrix"),
         ({"y_train": Y[:3]}, "shape_mismatch"),
         ({"alphas": np.array([-1e-9])}, "bad_alpha"),
+        ({"nets": NETS - 1}, "bad_net"),
         ({"threads": 0}, "bad_threads"),
     ],
     ids=str,
 )
-def test_wrong_calls_of_ridge_path(change: dict[str, Any], code: str) -> None:
+def test_wrong_calls_of_linear_path(change: dict[str, Any], code: str) -> None:
     with pytest.raises(KernelInputError) as error:
-        ridge_path(**{**PATH_CALL, **change})
+        linear_path(**{**PATH_CALL, **change})
     assert error.value.code == code
 
 
 def test_messages_say_which_argument_and_what_was_found() -> None:
     with pytest.raises(KernelInputError, match=r"x must be a 2-d .* float64, got 2-d float32"):
-        ridge_folds(**{**CALL, "x": X.astype(np.float32)})
+        linear_folds(**{**CALL, "x": X.astype(np.float32)})
     with pytest.raises(KernelInputError, match=r"valid\[0\] holds row 12, .* 0 to 11"):
-        ridge_folds(**{**CALL, "valid": [np.array([12])]})
+        linear_folds(**{**CALL, "valid": [np.array([12])]})
     with pytest.raises(KernelInputError, match="y has 11 rows, but x has 12"):
-        ridge_folds(**{**CALL, "y": Y[:-1]})
+        linear_folds(**{**CALL, "y": Y[:-1]})
 
 
 def test_too_many_features_are_declined_before_any_work() -> None:
     wide = np.broadcast_to(np.float64(1.0), (12, 100_000))
-    assert ridge_folds(**{**CALL, "x": wide}).declined == ["too_many_features"]
+    assert linear_folds(**{**CALL, "x": wide}).declined == [["too_many_features"] * 2]
 
 
 SPECIAL = st.sampled_from([0.0, 1.0, -1.0, np.nan, np.inf, -np.inf, 1e308, 1e-308, 5e-324, 1e155])
@@ -137,34 +153,56 @@ SPECIAL = st.sampled_from([0.0, 1.0, -1.0, np.nan, np.inf, -np.inf, 1e308, 1e-30
     alphas=npst.arrays(
         np.float64, st.integers(1, 3), elements=st.sampled_from([0.0, 5e-324, 1e308])
     ),
+    nets=st.lists(
+        st.tuples(
+            st.sampled_from([5e-324, 1e-9, 1.0, 1e308]),
+            st.sampled_from([5e-324, 0.5, 1.0]),
+            st.sampled_from([0.0, 1e-4, 1e308]),
+            st.sampled_from([1.0, 50.0]),
+        ),
+        max_size=3,
+    ).map(lambda rows: np.array(rows, dtype=np.float64).reshape(-1, 4)),
     flags=st.tuples(st.booleans(), st.booleans(), st.booleans()),
 )
 def test_no_values_break_the_kernel(
-    x: np.ndarray, rows: st.DataObject, alphas: np.ndarray, flags: tuple[bool, bool, bool]
+    x: np.ndarray,
+    rows: st.DataObject,
+    alphas: np.ndarray,
+    nets: np.ndarray,
+    flags: tuple[bool, bool, bool],
 ) -> None:
     n = x.shape[0]
     index = npst.arrays(np.int64, st.integers(1, 6), elements=st.integers(0, n - 1))
     train = rows.draw(st.lists(index, min_size=1, max_size=3))
     valid = [rows.draw(index) for _ in train]
     impute, scale, fit_intercept = flags
-    result = ridge_folds(
-        x, x[:, 0], train, valid, alphas, impute=impute, scale=scale, fit_intercept=fit_intercept
+    result = linear_folds(
+        x,
+        x[:, 0],
+        train,
+        valid,
+        alphas,
+        nets,
+        impute=impute,
+        scale=scale,
+        fit_intercept=fit_intercept,
     )
-    assert isinstance(result, RidgeFolds)
-    for reason, predictions in zip(result.declined, result.predictions, strict=True):
-        assert np.isnan(predictions).all() if reason else np.isfinite(predictions).all()
+    assert isinstance(result, LinearFolds)
+    for reasons, predictions in zip(result.declined, result.predictions, strict=True):
+        for reason, column in zip(reasons, predictions.T, strict=True):
+            assert np.isnan(column).all() if reason else np.isfinite(column).all()
 
 
 def test_one_training_row_predicts_its_target() -> None:
-    result = ridge_folds(X, Y, [ROWS[:1]], [ROWS[1:]], np.array([1.0]), scale=True)
-    assert result.declined == [None]
+    result = linear_folds(X, Y, [ROWS[:1]], [ROWS[1:]], np.array([1.0]), NETS[:0], scale=True)
+    assert result.declined == [[None]]
     np.testing.assert_allclose(result.predictions[0], Y[0])
 
 
 def test_input_is_neither_changed_nor_needs_to_be_writable() -> None:
     x, y = X.copy(), Y.copy()
     x.setflags(write=False)
-    ridge_folds(**{**CALL, "x": x, "y": y}, scale=True, impute=True)
+    linear_folds(**{**CALL, "x": x, "y": y}, scale=True, impute=True)
     np.testing.assert_array_equal(x, X)
     np.testing.assert_array_equal(y, Y)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from executor import work
-from planner.ops import Fit
+from planner.graph import Role
 from planner.plan import Task
 from tests.executor.fault_functions import pass_gate
 
@@ -22,7 +22,8 @@ TABLE_NAME = "tests.tools.fault_table"
 def run_task(
     *, task: Task, blocks: str, datasets: Mapping[str, str], memory: str
 ) -> dict[str, Any]:
-    fits = [repr(i.op) for i in task.instructions if isinstance(i.op, Fit)]
+    marked = (Role.FIT, Role.FEATURES)
+    fits = [repr(i.op) for i in task.instructions if i.op.role in marked]
     found = re.search(r"\b7000[1-3]\b", " ".join(fits))
     mark = int(found[0]) if found else 0
     home = Path(blocks).parent

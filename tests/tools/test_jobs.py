@@ -89,3 +89,35 @@ def test_cancelling_is_passed_on_until_the_end() -> None:
     running.finish("cancelled")
     running.cancel()
     assert asked == [1]
+
+
+def test_a_job_is_planned_when_it_runs_or_has_ended() -> None:
+    for end in (lambda job: job.run(None, lambda: None), lambda job: job.finish("cancelled")):
+        waiting = Job("job_1", "evaluate", [], asked=3)
+        assert (waiting.info().state, waiting.info().total) == ("submitted", 3)
+        assert not waiting.wait_planned(0)
+        thread = threading.Thread(target=end, args=(waiting,))
+        thread.start()
+        assert waiting.wait_planned(LIMIT)
+        thread.join()
+
+
+def test_it_can_be_cancelled_before_it_runs() -> None:
+    asked: list[str] = []
+    waiting = Job("job_1", "evaluate", [])
+    waiting.submitted(lambda: asked.append("planning"))
+    waiting.cancel()
+    waiting.run(None, lambda: asked.append("running"))
+    waiting.cancel()
+    assert asked == ["planning", "running"]
+
+
+def test_the_end_is_told_once_also_to_who_asks_late() -> None:
+    told: list[int] = []
+    running = job()
+    running.when_finished(lambda: told.append(1))
+    assert not told
+    running.finish("completed")
+    running.finish("failed")
+    running.when_finished(lambda: told.append(2))
+    assert told == [1, 2]

@@ -7,13 +7,17 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes
 from sklearn.decomposition import PCA
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 
 from tests.executor.fault_functions import LIMIT
 from tests.tools.conftest import run, spec, start, tasks
+from tests.tools.fault_table import CRASH
+from tools.asked import Again
 from tools.engine import Engine
+from tools.turns import Steps
 
 
 def knn(k: int, components: int) -> dict[str, object]:
@@ -129,13 +133,13 @@ def test_cancelling_while_it_is_planned_again(
     for file in blocks(fresh):
         damage(file)
     planner = fresh._planner
-    original = planner._plan_again
+    original = planner._again
 
-    def cancel_first(item: object) -> None:
-        item.execution.cancel()  # type: ignore[attr-defined]
-        original(item)  # type: ignore[arg-type]
+    def cancel_first(item: Again) -> Steps:
+        item.execution.cancel()
+        return original(item)
 
-    monkeypatch.setattr(planner, "_plan_again", cancel_first)
+    monkeypatch.setattr(planner, "_again", cancel_first)
     job = start(fresh, knn(11, 7))
     assert job.wait(LIMIT)
     assert job.state == "cancelled"
@@ -171,3 +175,35 @@ class TestTables:
             evaluation = run(fresh, self.spec("bad", 5))[0]
             assert evaluation.error is not None
             assert evaluation.error.path == "pipelines[0].prepare"
+
+
+class TestAGroupThatFailed:
+    """Its members are run apart: what one of them does harms no other."""
+
+    def test_by_a_crash(self, engine: Engine) -> None:
+        raw = [{"columns": "numeric"}]
+        models = ("Ridge(alpha=4.5)", f"Ridge(alpha=3.5, random_state={CRASH})", "Lasso(alpha=4.5)")
+        job = start(engine, *(spec(model, features=raw) for model in models))
+        assert job.wait(LIMIT)
+        found = job.in_order()
+        assert [e.status for e in found] == ["ok", "failed", "ok"]
+        assert found[1].error is not None
+        assert (found[1].error.code, found[1].error.path) == (
+            "worker_crashed",
+            "pipelines[1].model",
+        )
+        x, y = load_diabetes(return_X_y=True)
+        ridge = cross_val_score(Ridge(4.5), x, y, cv=KFold(3), scoring="r2")
+        assert found[0].metrics["r2"].folds == pytest.approx(ridge, rel=1e-9)
+
+    def test_by_the_time_that_one_of_them_takes(self, engine: Engine) -> None:
+        def forest(trees: int) -> dict[str, object]:
+            return spec(f"RandomForestRegressor({trees}, max_depth=1, random_state=17)")
+
+        budget = {"pipeline_seconds": 4}
+        job = start(engine, forest(3), forest(1_000_000), budget=budget)
+        assert job.wait(LIMIT)
+        assert [(e.status, e.error and e.error.code) for e in job.in_order()] == [
+            ("ok", None),
+            ("timeout", "timeout"),
+        ]

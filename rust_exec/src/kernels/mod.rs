@@ -1,10 +1,15 @@
 //! One kernel per file. Kernels take array views and give plain Rust values: no Python here.
 
+pub mod answers;
 pub mod block;
+pub mod closed;
+pub mod descent;
 pub mod folds;
 pub mod imputed;
+pub mod linear;
 pub mod models;
 pub mod moments;
+pub mod nets;
 pub mod normal;
-pub mod ridge;
+pub mod spectrum;
 pub mod workers;

@@ -78,9 +78,22 @@ pub struct Normal {
     /// (p,) bound on the coefficient that rounding may give a constant column in the reference
     /// library, times alpha; 0 for active columns.
     pub constant_noise: Vec<f64>,
+    /// Bound on the length that rounding may give a constant column in the reference library.
+    pub constant_norm: f64,
 }
 
 impl Normal {
+    /// Rounding of the right-hand side where the reference library's features have a mean that is
+    /// zero but for rounding, and its target keeps its own.
+    pub fn mean_error(&self, preparation: Preparation, i: usize) -> f64 {
+        if preparation.scale && !preparation.fit_intercept {
+            let units = preparation.mean_rounding(self.rows) * self.rows * self.y_mean.abs();
+            f64::EPSILON * units * self.mean[i].abs() / self.unit[i]
+        } else {
+            0.0
+        }
+    }
+
     /// Writes solutions of the equations as raw coefficients into columns of `coef`.
     pub fn unscale(&self, solutions: &Mat<f64>, coef: &mut Mat<f64>, first: usize) {
         for k in 0..solutions.ncols() {
@@ -152,6 +165,7 @@ pub fn normal_equations(
 
     let mut active = Vec::with_capacity(p);
     let mut constant_noise = vec![0.0; p];
+    let mut constant_norm = 0.0_f64;
     let y_size = if preparation.fit_intercept {
         8.0 * f64::EPSILON * (y_mean.abs() + (base[target] / n).sqrt())
     } else {
@@ -169,6 +183,8 @@ pub fn normal_equations(
             // The reference library subtracts a rounded mean; what is left can take part there.
             Column::Constant(value) => {
                 *noise = 4.0 * f64::EPSILON * value.abs() * n * y_size;
+                let left = f64::EPSILON * value.abs() * (2.0 + n.sqrt());
+                constant_norm = constant_norm.max(left * n.sqrt());
             }
         }
     }
@@ -222,6 +238,7 @@ pub fn normal_equations(
         y_mean,
         y_squares,
         constant_noise,
+        constant_norm,
     })
 }
 

@@ -1,0 +1,111 @@
+"""The linear family by the libraries, model by model: the reference of the kernel.
+
+Input: a family and what a Fit reads. Output: what its members predict, or failed with.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from executor.backends.base import Context
+from executor.backends.sides import sides, training_target
+from executor.construct import construct
+from executor.failures import describe_failure
+from executor.models import fit_model, predict
+from executor.sharing import refused_write
+from planner.errors import StratumError
+from planner.expressions import Call
+from planner.graph import Op
+from planner.ops import Fit, Member
+from planner.ops_linear import LinearFolds, LinearPath
+
+Note = tuple[type[Warning], str]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one member gives on the validation rows of one fold: (n_valid,) predictions on the
+    scale of the target as given, or an error; what its library warned of; and why a kernel left
+    it to the library, if one did."""
+
+    predictions: np.ndarray | StratumError
+    notes: tuple[Note, ...] = ()
+    declined: str | None = None
+
+
+Answers = dict[int, Answer]  # by position among the members
+
+
+def library_answers(
+    op: LinearFolds | LinearPath,
+    inputs: Sequence[Any],
+    context: Context,
+    wanted: Iterable[int] | None = None,
+) -> Answers:
+    """The answers of the `wanted` members (all if None) on one fold, as a script would have it.
+
+    A member's failure is its own; what its features fail with is raised.
+    """
+    features, folds, target = inputs
+    train, valid = sides(features, folds, context)
+    y = training_target(target, folds, context)
+    if isinstance(op, LinearFolds):
+        front = [Call("SimpleImputer")] * op.impute + [Call("StandardScaler")] * op.scale
+        for call in front:
+            transformer = construct(call)
+            train = transformer.fit_transform(train)
+            valid = transformer.transform(valid)
+    found: Answers = {}
+    for position in range(len(op.members)) if wanted is None else wanted:
+        single = Fit(op.members[position], "regression", op.function)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            predictions = _alone(single, train, y, valid)
+        notes = tuple((warning.category, str(warning.message)) for warning in caught)
+        found[position] = Answer(predictions, notes)
+    return found
+
+
+def _alone(op: Fit, train: Any, y: np.ndarray, valid: Any) -> np.ndarray | StratumError:
+    try:
+        model = fit_model(op, train, y, None, valid, None, None)
+        return predict(model, ("predict",))[0]
+    except StratumError as error:
+        return error
+    except MemoryError:
+        raise
+    except Exception as error:
+        if refused_write(error):
+            raise  # all is run again, on copies
+        return describe_failure(op, error)
+
+
+def _folds(op: LinearFolds, inputs: Sequence[Any], context: Context) -> list[Answers]:
+    count = len(inputs[1])
+    return [library_answers(op, inputs, replace(context, fold=fold)) for fold in range(count)]
+
+
+def _path(op: LinearPath, inputs: Sequence[Any], context: Context) -> Answers:
+    return library_answers(op, inputs, context)
+
+
+def _member(op: Member, inputs: Sequence[Any], context: Context) -> Any:
+    """The answer of one member, with its warnings and errors, as a Predict gives it."""
+    group = inputs[0]
+    answers: Answers = group[context.position] if isinstance(group, list) else group
+    answer = answers[op.index]
+    for category, message in answer.notes:
+        warnings.warn(message, category, stacklevel=2)
+    if isinstance(answer.predictions, StratumError):
+        raise answer.predictions
+    return answer.predictions, "predict", None
+
+
+RUN: dict[type[Op], Callable[[Any, Sequence[Any], Context], Any]] = {
+    LinearFolds: _folds,
+    LinearPath: _path,
+    Member: _member,
+}

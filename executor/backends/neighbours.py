@@ -1,0 +1,207 @@
+"""Nearest-neighbour models from one search for the most neighbours.
+
+Input: a `NeighbourFits` and what a Fit reads. Output: a model per member, whose predictions are
+scikit-learn's own arithmetic on the neighbours found together. The search runs when the first
+of them is asked, so that it fails where the model itself would.
+
+A search gives the same neighbours as a longer one cut short, unless the distances at the cut
+are equal, or so near that rounding decides. Those rows are searched again for the number asked
+for: by themselves where a row's answer does not depend on the others (trees), else all of them.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+
+from executor.backends.base import Context
+from executor.features import array_of, take
+from executor.models import FittedModel
+from planner.expressions import param
+from planner.graph import Op
+from planner.ops import Fit
+from planner.ops_neighbours import NeighbourFits, NeighbourModel
+
+Run = Callable[[Any, Sequence[Any], Context], Any]
+Neighbours = tuple[np.ndarray, np.ndarray]  # (n_valid, k) distances ascending, training rows
+
+_TREES = ("kd_tree", "ball_tree")
+# Gaps below this part of a row's longest distance are not told from ties: rounding is a
+# millionth of it.
+_NEAR = 1e-9
+
+
+def table(fit: Callable[[Fit, Sequence[Any], Context], FittedModel]) -> dict[type[Op], Run]:
+    """What runs the ops of this file, where `fit` runs a single Fit."""
+
+    def run(op: NeighbourFits, inputs: Sequence[Any], context: Context) -> Any:
+        return _models(op, lambda single: fit(single, inputs, context))
+
+    return {NeighbourFits: run, NeighbourModel: _model}
+
+
+def _model(op: NeighbourModel, inputs: Sequence[Any], context: Context) -> FittedModel:
+    found: FittedModel = inputs[0][op.index]
+    return found
+
+
+def _models(op: NeighbourFits, fit: Callable[[Fit], FittedModel]) -> tuple[FittedModel, ...]:
+    """The fitted models in the order of the members."""
+    fitted = fit(op.at(op.sizes[-1], "uniform"))
+    searches = dict.fromkeys(op.sizes, Search(fitted, op.sizes))
+    few, many = _parted(op, fitted.estimator.n_samples_fit_)
+    if few and many:
+        other = fit(op.at(few[-1], "uniform"))
+        if other.estimator._fit_method != fitted.estimator._fit_method:
+            searches = dict.fromkeys(few, Search(other, few))
+            searches.update(dict.fromkeys(many, Search(fitted, many)))
+    return tuple(
+        replace(
+            fitted,
+            estimator=_voter(searches[size], size, weights),
+            op=op.at(size, weights),
+        )
+        for size, weights in op.members
+    )
+
+
+def _parted(op: NeighbourFits, rows: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The sizes in two parts, for which ``algorithm='auto'`` may choose differently: it builds
+    no tree to find half of the rows."""
+    if param(op.estimator, "algorithm", "auto") != "auto":
+        return op.sizes, ()
+    few = tuple(size for size in op.sizes if size < rows // 2)
+    return few, op.sizes[len(few) :]
+
+
+class Search:
+    """The neighbours of the validation rows among the training rows, for several sizes.
+
+    `fitted` was fitted with the largest of `sizes` (ascending), and stands for all of them.
+    """
+
+    def __init__(self, fitted: FittedModel, sizes: tuple[int, ...]) -> None:
+        self.model = fitted.estimator
+        self.valid = fitted.valid
+        self.sizes = sizes
+        self._found: dict[int, Neighbours] = {}
+
+    def neighbours(self, size: int) -> Neighbours:
+        """What ``kneighbors`` of a model of this size gives for the validation rows.
+
+        Raises:
+            ValueError: More neighbours than training rows, and whatever the library raises.
+        """
+        if size > self.model.n_samples_fit_:
+            return self._alone(size, self.valid)
+        if not self._found:
+            self._found = self._search([s for s in self.sizes if s <= self.model.n_samples_fit_])
+        return self._found[size]
+
+    def _search(self, sizes: list[int]) -> dict[int, Neighbours]:
+        seeker = _voter(self, sizes[-1], "uniform")
+        distances, indices = seeker.seek(self.valid, sizes)
+        if seeker.cuts is None:
+            return {size: self._first(size, distances, indices) for size in sizes}
+        ends = np.cumsum(sizes)
+        return {
+            size: (_cut(distances, end - size, end), _cut(indices, end - size, end))
+            for size, end in zip(sizes, ends, strict=True)
+        }
+
+    def _first(self, size: int, distances: np.ndarray, indices: np.ndarray) -> Neighbours:
+        """The `size` nearest of the longest lists; ``(n_valid, largest)`` both."""
+        if size == distances.shape[1]:
+            return distances, indices
+        tied = self._tied(size, distances)
+        if not tied.any():
+            return _cut(distances, 0, size), _cut(indices, 0, size)
+        if self.model._fit_method not in _TREES:
+            return self._alone(size, self.valid)
+        distances, indices = _cut(distances, 0, size), _cut(indices, 0, size)
+        rows = np.flatnonzero(tied)
+        distances[rows], indices[rows] = self._alone(size, take(self.valid, rows))
+        return distances, indices
+
+    def _tied(self, size: int, distances: np.ndarray) -> np.ndarray:
+        """Rows where rounding may decide which neighbour is the last; (n_valid,) booleans."""
+        near, far = distances[:, size - 1], distances[:, size]
+        points = self.model._fit_X
+        single = points.dtype == np.float32
+        unit = float(np.finfo(np.float32 if single else np.float64).eps)
+        apart = far - near > max(_NEAR, 64 * unit) * distances[:, -1]
+        if self.model._fit_method not in _TREES and self.model.effective_metric_ == "euclidean":
+            # Ranked by |x|^2 - 2xy + |y|^2, whose error grows with the norms.
+            norms = _norms(array_of(self.valid)) + _norms(points).max(initial=0.0)
+            apart &= far**2 - near**2 > 32 * (points.shape[1] + 8) * unit * norms
+        tied: np.ndarray = ~apart
+        return tied
+
+    def _alone(self, size: int, rows: Any) -> Neighbours:
+        found: Neighbours = self.library(size, "distance").kneighbors(rows)
+        return found
+
+    def library(self, size: int, weights: str) -> Any:
+        """The model as the library would have fitted it for this member."""
+        model = copy.copy(self.model)
+        model.n_neighbors, model.weights = size, weights
+        return model
+
+
+class _Voter:
+    """A fitted model that takes its neighbours from a search, and the rest from its library."""
+
+    search: Search
+    cuts: Sequence[int] | None = None  # the sizes in what `seek` gave, if it is not one list
+    _sought: Sequence[int] = ()
+
+    def kneighbors(
+        self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
+    ) -> Any:
+        found = self.search.neighbours(n_neighbors or self.n_neighbors)  # type: ignore[attr-defined]
+        return found if return_distance else found[1]
+
+    def seek(self, rows: Any, sizes: Sequence[int]) -> Neighbours:
+        """The lists of the largest of `sizes`; or, side by side, those of each (see `cuts`)."""
+        self._sought = sizes
+        found: Neighbours = super().kneighbors(rows, sizes[-1])  # type: ignore[misc]
+        return found
+
+    def _kneighbors_reduce_func(
+        self, dist: np.ndarray, start: int, n_neighbors: int, return_distance: bool
+    ) -> Any:
+        """Called where the library computes all distances of a few rows, and chooses then: from
+        the same distances it chooses for each size, ties included."""
+        self.cuts = self._sought
+        reduce = super()._kneighbors_reduce_func  # type: ignore[misc]
+        parts = [reduce(dist, start, size, True) for size in self._sought]
+        return tuple(np.hstack(side) for side in zip(*parts, strict=True))
+
+
+class _Regressor(_Voter, KNeighborsRegressor):  # type: ignore[misc]
+    pass
+
+
+class _Classifier(_Voter, KNeighborsClassifier):  # type: ignore[misc]
+    pass
+
+
+def _voter(search: Search, size: int, weights: str) -> Any:
+    kind = _Classifier if isinstance(search.model, KNeighborsClassifier) else _Regressor
+    voter = kind.__new__(kind)
+    vars(voter).update(vars(search.library(size, weights)), search=search)
+    return voter
+
+
+def _cut(block: np.ndarray, start: int, end: int) -> np.ndarray:
+    # Contiguous and its own, as the library has it: sums are then of the same order.
+    return np.array(block[:, start:end], order="C")
+
+
+def _norms(points: Any) -> np.ndarray:
+    values = np.asarray(points, dtype=np.float64)
+    norms: np.ndarray = np.einsum("ij,ij->i", values, values)
+    return norms

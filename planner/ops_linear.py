@@ -1,0 +1,146 @@
+"""The linear family: least squares, ridge, lasso and elastic nets of the same rows, as one op.
+
+All of them are functions of the second moments of the training rows, so one pass over the rows
+serves every member. `planner.rules.linear` says which fits are members.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from planner.expressions import Call
+from planner.graph import Op, Plane, Role
+
+# Parameters that change neither the solution nor, in a fresh model, the way to it.
+_NEUTRAL = frozenset({"fit_intercept", "copy_X", "random_state", "warm_start"})
+_RIDGE = _NEUTRAL | {"alpha", "max_iter", "tol", "solver", "positive"}
+_NET = _NEUTRAL | {"alpha", "l1_ratio", "max_iter", "tol", "positive", "selection", "precompute"}
+# Iterative solvers of Ridge stop at a tolerance, and "svd" drops small directions.
+_DIRECT = ("auto", "cholesky")
+
+
+@dataclass(frozen=True)
+class Closed:
+    """Ridge with this penalty; least squares if it is 0."""
+
+    alpha: float
+
+
+@dataclass(frozen=True)
+class Net:
+    """An elastic net with an l1 part, by cyclic coordinate descent from zero."""
+
+    alpha: float
+    l1_ratio: float
+    tol: float
+    max_iter: int
+
+
+def solver_of(call: Call) -> Closed | Net | None:
+    """How the family solves `call`; None if it does not serve it.
+
+    Not served: nonnegative coefficients, random selection of coordinates, ``alpha=0`` of Ridge,
+    Lasso and ElasticNet (scikit-learn warns of it, and singular designs differ), ``l1_ratio=0``,
+    and a ``tol`` of LinearRegression, which says what counts as singular.
+    """
+    params = dict(call.params)
+    if params.get("positive", False) is not False:
+        return None
+    if not isinstance(params.get("fit_intercept", True), bool):
+        return None
+    match call.name:
+        case "LinearRegression":
+            return Closed(0.0) if params.keys() <= _NEUTRAL | {"positive", "n_jobs"} else None
+        case "Ridge":
+            alpha = _number(params, "alpha", 1.0)
+            direct = params.keys() <= _RIDGE and params.get("solver", "auto") in _DIRECT
+            return Closed(alpha) if direct and alpha is not None and alpha > 0 else None
+        case "Lasso":
+            return _net(params, 1.0) if params.keys() <= _NET - {"l1_ratio"} else None
+        case "ElasticNet":
+            return _net(params, 0.5) if params.keys() <= _NET else None
+    return None
+
+
+def _net(params: dict[str, Any], l1_ratio: float) -> Net | None:
+    alpha, ratio = _number(params, "alpha", 1.0), _number(params, "l1_ratio", l1_ratio)
+    tol, rounds = _number(params, "tol", 1e-4), params.get("max_iter", 1000)
+    if params.get("selection", "cyclic") != "cyclic":
+        return None
+    if not isinstance(params.get("precompute", False), bool):
+        return None
+    if not isinstance(rounds, int) or isinstance(rounds, bool) or not 0 < rounds < 10**9:
+        return None
+    if alpha is None or alpha <= 0 or ratio is None or not 0 < ratio <= 1 or tol is None:
+        return None
+    return Net(alpha, ratio, tol, rounds)
+
+
+def _number(params: dict[str, Any], name: str, usual: float) -> float | None:
+    value = params.get(name, usual)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value < float("inf") else None
+
+
+def has_intercept(call: Call) -> bool:
+    """Whether a member fits an intercept; all members of a family do, or none."""
+    return dict(call.params).get("fit_intercept", True) is True
+
+
+@dataclass(frozen=True)
+class LinearFolds(Op):
+    """Linear models of all folds from shared second moments of raw columns.
+
+    Equals ``make_pipeline([SimpleImputer()], [StandardScaler()], member)`` per fold and member.
+    Inputs: a whole feature block, folds, target. `function` names the element-wise transform of
+    the target that predictions undo. Value: per fold what LinearPath gives.
+    """
+
+    members: tuple[Call, ...]
+    impute: bool
+    scale: bool
+    function: str | None = None
+    plane: ClassVar[Plane] = Plane.WHOLE
+    role: ClassVar[Role] = Role.FIT
+
+    @property
+    def label(self) -> str:
+        front = "impute, " * self.impute + "scale, " * self.scale
+        return f"{front}{_listed(self.members)} over all folds from shared moments"
+
+    @property
+    def subject(self) -> str:
+        return _names(self.members)
+
+
+@dataclass(frozen=True)
+class LinearPath(Op):
+    """Linear models of one encoded matrix per fold, from its second moments.
+
+    Inputs: features, folds, target. Value per fold: predictions on the validation rows by
+    member, or what a member failed with.
+    """
+
+    members: tuple[Call, ...]
+    function: str | None = None
+    plane: ClassVar[Plane] = Plane.FOLD
+    role: ClassVar[Role] = Role.FIT
+
+    @property
+    def label(self) -> str:
+        return f"{_listed(self.members)} from shared moments"
+
+    @property
+    def subject(self) -> str:
+        return _names(self.members)
+
+
+def _listed(members: Sequence[Call]) -> str:
+    counts = Counter(member.name for member in members)
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+
+
+def _names(members: Sequence[Call]) -> str:
+    return ", ".join(sorted({member.name for member in members}))

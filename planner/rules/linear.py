@@ -1,0 +1,101 @@
+"""The linear family: fits of least squares, ridge, lasso and elastic nets that share their rows.
+
+Rule input: the outputs of a batch. Rule output: replacements for prediction nodes. Models of the
+same features, folds, target and intercept become one group; where the features are raw columns,
+at most imputed by the mean and standardised, one group also covers all folds.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from planner.binder import schema
+from planner.expressions import Call, text
+from planner.graph import Graph, Node, walk
+from planner.ops import Columns, Concat, Encode, Fit, FitTarget, Member, Predict
+from planner.ops_linear import Closed, LinearFolds, LinearPath, has_intercept, solver_of
+
+_NUMERIC = {"integer", "float", "boolean"}
+
+
+def group_linear(graph: Graph, outputs: Sequence[Node]) -> dict[str, Node]:
+    """Replacements (node key -> node) of linear predictions by members of shared groups."""
+    families: defaultdict[tuple[object, ...], list[Node]] = defaultdict(list)
+    for node in walk(outputs, tables=False):
+        if not isinstance(node.op, Predict) or node.op.methods[:1] != ("predict",):
+            continue
+        fit = node.inputs[0]
+        if isinstance(fit.op, Fit) and _served(fit):
+            sources = (source.key for source in fit.inputs)
+            family = (*sources, has_intercept(fit.op.estimator), fit.op.function)
+            families[family].append(node)
+    replaced: dict[str, Node] = {}
+    for nodes in families.values():
+        members = tuple(sorted({_call(node) for node in nodes}, key=text))
+        group = _group(graph, nodes[0].inputs[0], members)
+        if group is None:
+            continue
+        positions = {member: position for position, member in enumerate(members)}
+        for node in nodes:
+            replaced[node.key] = graph.node(Member(positions[_call(node)]), group)
+    return replaced
+
+
+def _call(node: Node) -> Call:
+    """The model that a Predict asks."""
+    op = node.inputs[0].op
+    assert isinstance(op, Fit)
+    return op.estimator
+
+
+def _served(fit: Node) -> bool:
+    op = fit.op
+    assert isinstance(op, Fit)
+    plain = op.task == "regression" and not (op.weighted or op.stop_rounds)
+    if not plain or isinstance(fit.inputs[2].op, FitTarget):
+        return False
+    return solver_of(op.estimator) is not None
+
+
+def _group(graph: Graph, fit: Node, members: tuple[Call, ...]) -> Node | None:
+    features, folds, target = fit.inputs
+    assert isinstance(fit.op, Fit)
+    function = fit.op.function
+    raw = _raw_columns(features)
+    if raw is not None:
+        columns, impute, scale = raw
+        return graph.node(LinearFolds(members, impute, scale, function), columns, folds, target)
+    if len(members) == 1 and isinstance(solver_of(members[0]), Closed):
+        # One closed form alone is as fast in the library; a group needs company to pay.
+        return None
+    return graph.node(LinearPath(members, function), *fit.inputs)
+
+
+def _raw_columns(features: Node) -> tuple[Node, bool, bool] | None:
+    """``(columns, impute, scale)`` if `features` are numeric columns under mean imputation
+    and standardisation, in that order, both optional."""
+    impute = scale = False
+    node = features
+    while True:
+        if isinstance(node.op, Encode):
+            call = node.op.transformer
+            if call == Call("StandardScaler") and not scale and not impute:
+                scale = True
+            elif call == Call("SimpleImputer") and not impute:
+                impute = True
+            else:
+                return None
+            node = node.inputs[0]
+        elif isinstance(node.op, Concat) and len(node.inputs) == 2:
+            node = node.inputs[1]
+        elif isinstance(node.op, Columns) and not node.op.single:
+            return (node, impute, scale) if _plain(node) else None
+        else:
+            return None
+
+
+def _plain(columns: Node) -> bool:
+    """Whether all columns are numbers that scikit-learn solves in double precision."""
+    assert isinstance(columns.op, Columns)
+    table = schema(columns.inputs[0])
+    found = [table[name] for name in columns.op.names]
+    return all(c.kind in _NUMERIC and c.sql_type.upper() != "FLOAT" for c in found)

@@ -1,0 +1,128 @@
+//! All elastic nets of one fold, from its normal equations.
+//!
+//! Input: normal equations and nets. Output: where scikit-learn's coordinate descent stops for
+//! each, and probes: how far the descents of most rounds move when the equations change by the
+//! size of rounding errors. A descent never stretches an error it is given, so its errors grow
+//! with its rounds, and those of the longest bound the others'.
+
+use faer::Mat;
+
+use super::closed::Noise;
+use super::descent::{Descent, Gram, Net, descend};
+use super::models::{PROBE_SIZE, PROBES, Solved, Unsolved};
+use super::normal::{Normal, Preparation};
+use crate::errors::Declined;
+
+/// The descents of one fold; a net's place is that of its parameters.
+pub struct Nets<'a> {
+    normal: &'a Normal,
+    preparation: Preparation,
+    nets: &'a [Net],
+    gram: Gram,
+    /// (active,) length of each column as the linear model sees it.
+    length: Vec<f64>,
+    found: Vec<Result<Descent, Declined>>,
+}
+
+impl<'a> Nets<'a> {
+    pub fn new(nets: &'a [Net], preparation: Preparation, normal: &'a Normal) -> Self {
+        let length: Vec<f64> = normal.penalty.iter().map(|x| 1.0 / x.sqrt()).collect();
+        let size = length.len();
+        let mut products = Vec::with_capacity(size * size);
+        for i in 0..size {
+            products.extend((0..size).map(|j| normal.matrix[(i, j)] * length[i] * length[j]));
+        }
+        let gram = Gram {
+            products,
+            target: (0..size).map(|i| normal.rhs[i] * length[i]).collect(),
+            squares: normal.y_squares,
+            summed: normal.y_norm * normal.y_norm,
+            rows: normal.rows,
+        };
+        let found = nets.iter().map(|net| descend(&gram, *net)).collect();
+        Self {
+            normal,
+            preparation,
+            nets,
+            gram,
+            length,
+            found,
+        }
+    }
+
+    /// The descent of a net, or why there is none.
+    pub fn of(&self, net: usize) -> Result<&Descent, Declined> {
+        self.found[net].as_ref().map_err(|reason| *reason)
+    }
+
+    /// Coefficients of those `nets` that have a descent; `nets` may hold no others.
+    pub fn solved(&self, nets: &[usize]) -> Result<Solved, Unsolved> {
+        let mut descents = Vec::with_capacity(nets.len());
+        for (k, &net) in nets.iter().enumerate() {
+            descents.push(self.of(net).map_err(|reason| Unsolved {
+                reason,
+                suspects: vec![k],
+            })?);
+        }
+        let mut suspects: Vec<usize> = (0..nets.len()).collect();
+        suspects.sort_by_key(|&k| std::cmp::Reverse(descents[k].rounds));
+        suspects.truncate(PROBES);
+
+        let mut coef = Mat::zeros(self.normal.offset.len(), nets.len() + PROBES);
+        for (k, descent) in descents.iter().enumerate() {
+            self.write(&descent.weights, &mut coef, k);
+        }
+        for (probe, &k) in suspects.iter().enumerate() {
+            let moved = self.moved(self.nets[nets[k]], descents[k]);
+            let moved = moved.map_err(|reason| Unsolved {
+                reason,
+                suspects: vec![k],
+            })?;
+            self.write(&moved, &mut coef, nets.len() + probe);
+        }
+        let residuals = descents.iter().map(|descent| descent.residual);
+        Ok(Solved {
+            coef,
+            training_error: residuals.fold(f64::INFINITY, f64::min),
+            rounding: 0.0,
+            suspects,
+        })
+    }
+
+    fn write(&self, weights: &[f64], coef: &mut Mat<f64>, column: usize) {
+        let Normal { active, unit, .. } = self.normal;
+        for (i, weight) in weights.iter().enumerate() {
+            coef[(active[i], column)] = weight * self.length[i] / unit[i];
+        }
+    }
+
+    /// By how much the weights change with the equations.
+    fn moved(&self, net: Net, descent: &Descent) -> Result<Vec<f64>, Declined> {
+        let size = self.length.len();
+        // The library carries the residual along, which adds rounding with every step.
+        let steps = (descent.rounds * size) as f64;
+        let amount = f64::EPSILON * (PROBE_SIZE + steps.sqrt());
+        let loss = &self.normal.loss;
+        let mut gram = self.gram.clone();
+        let mut noise = Noise::default();
+        for i in 0..size {
+            for j in 0..=i {
+                let scale = loss[i] * loss[j] * self.length[i] * self.length[j];
+                let change = noise.draw() * amount * scale;
+                gram.products[i * size + j] += change;
+                if i != j {
+                    gram.products[j * size + i] += change;
+                }
+            }
+            let sums = amount * loss[i] * self.normal.y_norm;
+            let means = self.normal.mean_error(self.preparation, i);
+            gram.target[i] += noise.draw() * (sums + means) * self.length[i];
+        }
+        let other = descend(&gram, net)?;
+        if other.rounds != descent.rounds {
+            return Err(Declined::Borderline);
+        }
+        let pairs = other.weights.iter().zip(&descent.weights);
+        Ok(pairs.map(|(other, found)| other - found).collect())
+    }
+}
