@@ -93,10 +93,15 @@ pub fn finish(
             doubtful,
         ),
     };
-    checked.run((0..closed).collect(), PROMISE, |left| {
-        let alphas: Vec<f64> = left.iter().map(|&member| problem.alphas[member]).collect();
-        closed::solve(&alphas, problem.preparation, normal, doubtful)
-    });
+    // Least squares apart from ridges: where it leaves directions out, its probes say nothing of
+    // the ridges, which solve for those as well.
+    let (least_squares, ridges) = (0..closed).partition(|&member| problem.alphas[member] == 0.0);
+    for members in [least_squares, ridges] {
+        checked.run(members, PROMISE, |left| {
+            let alphas: Vec<f64> = left.iter().map(|&member| problem.alphas[member]).collect();
+            closed::solve(&alphas, problem.preparation, normal, doubtful)
+        });
+    }
     if !problem.nets.is_empty() {
         let nets = Nets::new(problem.nets, problem.preparation, normal);
         checked.run((closed..problem.members()).collect(), NET_PROMISE, |left| {
