@@ -1,8 +1,15 @@
 """What all tests share."""
 
+import os
 import signal
 
 import pytest
+from hypothesis import settings
+
+# A build repeats its examples; searching for new ones is for whoever can look at what is found.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(autouse=True, scope="session")
