@@ -38,9 +38,8 @@ def borrow(
     scores: Mapping[str, Source],
     making: Callable[[Value], Source | None],
     stored: Callable[[Value], bool],
-) -> tuple[Plan, frozenset[int]]:
-    """`plan` with what makes what it lacks, and the positions of the pipelines that depend on
-    such tasks.
+) -> Plan:
+    """`plan` with what makes what it lacks.
 
     `scores` are the plans by the keys of scores that they make, `making` finds those that make
     a block. `stored` says which blocks are there already: what only makes those is left out.
@@ -58,7 +57,7 @@ def borrow(
         for value in missing[task.id]:
             _want(wanted, missing[task.id][value], value).update(task.pipelines)
     if not wanted:
-        return plan, frozenset()
+        return plan
     found: list[Task] = []
     ids: dict[tuple[Source, int], int] = {}
     following = 1 + max((task.id for task in plan.tasks), default=-1)
@@ -74,8 +73,7 @@ def borrow(
     for task in plan.tasks:
         more = {ids[s, s.makers[value].id] for value, s in missing[task.id].items()}
         own.append(replace(task, needs=(*task.needs, *sorted(more))) if more else task)
-    borrowers = frozenset(position for task in found for position in task.pipelines)
-    return Plan((*found, *own), plan.pipelines), borrowers
+    return Plan((*found, *own), plan.pipelines)
 
 
 def _want(wanted: dict[Source, dict[int, set[int]]], source: Source, value: Value) -> set[int]:

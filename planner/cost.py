@@ -1,8 +1,8 @@
 """Expected seconds and bytes of an op at one thread, before anything was measured.
 
 Input: an op and the shape of its data. Output: estimates. They order the work, admit it against
-the memory budget, decide what is worth keeping, and are shown to agents as estimates; nothing
-else depends on them. `planner.estimates` applies them to plans, corrected by measurements.
+the memory budget, and are shown to agents as estimates; nothing else depends on them.
+`planner.estimates` applies them to plans, corrected by measurements.
 """
 
 from planner.cost_calls import fit_seconds, predict_seconds, total, transform_seconds
@@ -40,14 +40,12 @@ from planner.ops_linear import LinearFolds, LinearPath
 from planner.ops_neighbours import NeighbourFits
 from planner.ops_prefix import PrefixFit, PrefixPredict
 
-__all__ = ["MODEL", "Shape", "bytes_of", "kind_of", "rounds", "seconds_of", "worth_keeping"]
+__all__ = ["MODEL", "Shape", "bytes_of", "kind_of", "rounds", "seconds_of"]
 
 # The version of this model: what was measured of another one corrects nothing.
 MODEL = 1
 
 _SCORE: Terms = (("1", 4e-4), ("v", 5e-8))
-_DISK = 4e8  # bytes a second that a block is written and read with
-_OVERHEAD = 0.002  # seconds to make one and to load it
 
 
 _SAME_WORK: dict[type[Op], str] = {
@@ -169,8 +167,3 @@ def output_bytes(shape: Shape) -> int:
     """Expected bytes of a feature block of both sides of a fold, or of all rows."""
     rows, columns = shape.rows + shape.valid, shape.out or shape.columns
     return int(rows * (12 * shape.stored if shape.stored else 8 * columns))
-
-
-def worth_keeping(op: Op, shape: Shape) -> bool:
-    """Whether to store the value of `op` takes less time than to compute it again."""
-    return seconds_of(op, shape) > _OVERHEAD + 2 * output_bytes(shape) / _DISK

@@ -249,7 +249,7 @@ class Planner:
             shared = Shared() if ready[0].limited else self._underway.find(_score_keys(merged))
             known, compiled = self.compile(graph, merged, self._backing(), shared)
             sources = {k: s for k, s in shared.scores.items() if k in compiled.scores}
-            plan, _ = borrow(compiled.plan, sources, shared.making, self._available)
+            plan = borrow(compiled.plan, sources, shared.making, self._available)
         except Exception as error:
             if len(ready) == 1:
                 self._give_up(ready[0], reportable(error))

@@ -44,7 +44,7 @@ def compiled(engine: Engine, source: Source, *specs: dict[str, Any]) -> tuple[Co
         underway=source.scores,
     )
     wanted = {key: source for key in source.scores if key in found.scores}
-    plan, _ = borrow(found.plan, wanted, find, none_stored)
+    plan = borrow(found.plan, wanted, find, none_stored)
     return found, plan
 
 
@@ -115,8 +115,9 @@ def test_what_is_stored_is_not_made_for_it(engine: Engine, stored: bool) -> None
     find = making(source)
     wanted = dict.fromkeys(source.scores, source)
     lacking = Plan((), source.plan.pipelines)
-    plan, borrowers = borrow(lacking, wanted, find, lambda value: stored)
-    assert borrowers == {0, 1}
+    plan = borrow(lacking, wanted, find, lambda value: stored)
+    borrowed = plan.tasks[: len(plan.tasks) - len(lacking.tasks)]
+    assert {position for task in borrowed for position in task.pipelines} == {0, 1}
     made = [task for task in plan.tasks if not task.scores]
     assert bool(made) is not stored
     if not stored:
@@ -128,7 +129,7 @@ def test_ids_of_a_plan_with_gaps(engine: Engine) -> None:
     source = running(engine, forest(2))
     whole = engine.compile(forest(5, target="weight"), cv=CV)
     plan = Plan(whole.plan.tasks, (*whole.plan.pipelines, *source.plan.pipelines))
-    merged, _ = borrow(plan, dict.fromkeys(source.scores, source), making(source), none_stored)
+    merged = borrow(plan, dict.fromkeys(source.scores, source), making(source), none_stored)
     check(merged)
 
 

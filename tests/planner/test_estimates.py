@@ -6,7 +6,7 @@ import pytest
 
 from planner.cardinality import rows_of, shares
 from planner.corrections import corrections_of
-from planner.cost import Shape, bytes_of, kind_of, seconds_of, worth_keeping
+from planner.cost import Shape, bytes_of, kind_of, seconds_of
 from planner.estimates import Estimates, Extent, Measured
 from planner.expressions import Call, parse
 from planner.graph import Node, Role
@@ -232,12 +232,6 @@ def test_kinds_of_work() -> None:
     assert kind_of(Encode(call("PCA(2)"), False)) == "Encode PCA"
     assert kind_of(Score("roc_auc", "binary")) == "Score roc_auc"
     assert kind_of(Columns(("a",))) == "Columns"
-
-
-def test_what_is_quick_to_make_is_not_worth_keeping() -> None:
-    shape = Shape(50_000, 10, 10)
-    assert not worth_keeping(Encode(call("StandardScaler()"), False), shape)
-    assert worth_keeping(Encode(call("KNNImputer()"), False), shape)
 
 
 # -- plans ----------------------------------------------------------------------------------------
