@@ -27,7 +27,7 @@ def preload() -> None:
     import importlib
 
     experimental()
-    for module in (*SKLEARN_MODULES, "executor.distinct_text"):
+    for module in SKLEARN_MODULES:
         try:
             importlib.import_module(module)
         except ModuleNotFoundError:  # a module of a later scikit-learn
