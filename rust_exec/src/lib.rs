@@ -4,8 +4,6 @@
 #[cfg(feature = "python")]
 mod boundary;
 pub mod errors;
-#[cfg(feature = "python")]
-mod family;
 pub mod kernels;
 
 #[cfg(feature = "python")]

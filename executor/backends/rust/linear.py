@@ -1,4 +1,4 @@
-"""The Rust backend: groups of fits served by one kernel.
+"""The linear family by its kernel.
 
 Input: ops that a planner rule made for it. Output: what the Python backend would give. Where
 the kernel declines a model of a fold (an ill-conditioned design, a stopping test too close to
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+import rust_exec
 from executor.backends.base import Context
 from executor.backends.linear import Answer, Answers, Note, library_answers
 from executor.backends.sides import sides, training_target
@@ -21,31 +22,9 @@ from planner.errors import ExecutionError, StratumError
 from planner.graph import Op
 from planner.ops_linear import Closed, LinearFolds, LinearPath, Net, has_intercept, solver_of
 
-try:
-    import rust_exec
-
-    HAS_KERNELS = True
-except ImportError:  # a platform without a built extension: the Python backend serves all
-    HAS_KERNELS = False
-
 # More encoded columns than this per model, and summing their products costs more than the
 # library's coordinate descent does.
 _COLUMNS_PER_NET = 100
-
-
-class RustBackend:
-    """Runs the kernel groups, where the extension could be loaded."""
-
-    name = "rust"
-
-    def supports(self, op: Op) -> bool:
-        return HAS_KERNELS and isinstance(op, LinearFolds | LinearPath)
-
-    def run(self, op: Op, inputs: Sequence[Any], context: Context) -> Any:
-        if isinstance(op, LinearFolds):
-            return _linear_folds(op, inputs, context)
-        assert isinstance(op, LinearPath)
-        return _linear_path(op, inputs, context)
 
 
 @dataclass(frozen=True)
@@ -214,3 +193,9 @@ def _finite(values: np.ndarray, name: str) -> np.ndarray | StratumError:
         f"'{name}' gave {bad} predictions that are NaN or infinite.",
         hint="Scale the features, or use a tamer target transform.",
     )
+
+
+RUN: dict[type[Op], Callable[[Any, Sequence[Any], Context], Any]] = {
+    LinearFolds: _linear_folds,
+    LinearPath: _linear_path,
+}

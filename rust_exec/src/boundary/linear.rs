@@ -1,0 +1,181 @@
+//! Linear models: `linear_folds` and `linear_path`.
+
+use ndarray::{Array1, Array3};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+
+use super::family::Family;
+use super::{
+    borrow, check_length, check_matrix, check_threads, columns, index_sets, matrix, run, shaped,
+};
+use crate::errors::{Declined, KernelError};
+use crate::kernels::answers::Fitted;
+use crate::kernels::folds::Fold;
+use crate::kernels::linear::{self, Problem};
+use crate::kernels::normal::Preparation;
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(linear_folds, module)?)?;
+    module.add_function(wrap_pyfunction!(linear_path, module)?)
+}
+
+type FoldsAnswer<'py> = (
+    Bound<'py, PyArray3<f64>>,
+    Bound<'py, PyArray2<f64>>,
+    Vec<Bound<'py, PyArray2<f64>>>,
+    Bound<'py, PyArray3<f64>>,
+    Vec<Vec<Option<&'static str>>>,
+);
+
+/// See `rust_exec.linear_folds`.
+#[pyfunction]
+#[pyo3(signature = (x, y, train, valid, alphas, nets, *, impute=false, scale=false, fit_intercept=true, threads=1))]
+#[allow(clippy::too_many_arguments)]
+fn linear_folds<'py>(
+    py: Python<'py>,
+    x: &Bound<'py, PyAny>,
+    y: &Bound<'py, PyAny>,
+    train: &Bound<'py, PyAny>,
+    valid: &Bound<'py, PyAny>,
+    alphas: &Bound<'py, PyAny>,
+    nets: &Bound<'py, PyAny>,
+    impute: bool,
+    scale: bool,
+    fit_intercept: bool,
+    threads: i64,
+) -> PyResult<FoldsAnswer<'py>> {
+    let x = borrow::<f64, ndarray::Ix2>(x, "x", "float64")?;
+    let y = borrow::<f64, ndarray::Ix1>(y, "y", "float64")?;
+    let family = Family::read(alphas, nets)?;
+    let train = index_sets(train, "train", x.shape()[0])?;
+    let valid = index_sets(valid, "valid", x.shape()[0])?;
+    let (x, y) = (x.as_array(), y.as_array());
+    let (members, p, sizes) = (family.members(), x.ncols(), lengths(&valid));
+    let fits = run(py, move || {
+        check_matrix("x", x.shape())?;
+        check_length("y", y.len(), "x", x.nrows())?;
+        if train.len() != valid.len() || train.is_empty() {
+            let message = format!(
+                "{} training and {} validation sets",
+                train.len(),
+                valid.len()
+            );
+            return Err(KernelError::input("shape_mismatch", message));
+        }
+        let (alphas, nets) = family.checked()?;
+        let problem = Problem {
+            x,
+            y,
+            alphas: &alphas,
+            nets: &nets,
+            impute,
+            preparation: Preparation {
+                scale,
+                fit_intercept,
+            },
+        };
+        let pairs = train.into_iter().zip(valid);
+        let folds: Vec<Fold> = pairs.map(|(train, valid)| Fold { train, valid }).collect();
+        Ok(linear::linear_folds(
+            &problem,
+            &folds,
+            &check_threads(threads)?,
+        ))
+    })?;
+    let folds = fits.len();
+    let mut coef = Vec::with_capacity(folds * members * p);
+    let mut intercept = Vec::with_capacity(folds * members);
+    let mut predictions = Vec::with_capacity(folds);
+    let mut descent = Vec::with_capacity(folds * members * 3);
+    let mut declined = Vec::with_capacity(folds);
+    for (fit, rows) in fits.into_iter().zip(sizes) {
+        declined.push(reasons(&fit));
+        coef.extend(fit.coef);
+        intercept.extend(fit.intercept);
+        predictions.push(columns(py, fit.predictions, rows, members)?);
+        descent.extend(fit.descent);
+    }
+    let coef = shaped(py, Array3::from_shape_vec((folds, members, p), coef))?;
+    let descent = shaped(py, Array3::from_shape_vec((folds, members, 3), descent))?;
+    Ok((
+        coef.into_pyarray(py),
+        matrix(py, intercept, folds, members)?,
+        predictions,
+        descent.into_pyarray(py),
+        declined,
+    ))
+}
+
+type PathAnswer<'py> = (
+    Bound<'py, PyArray2<f64>>,
+    Bound<'py, PyArray1<f64>>,
+    Bound<'py, PyArray2<f64>>,
+    Bound<'py, PyArray2<f64>>,
+    Vec<Option<&'static str>>,
+);
+
+/// See `rust_exec.linear_path`.
+#[pyfunction]
+#[pyo3(signature = (x_train, y_train, x_valid, alphas, nets, *, fit_intercept=true, threads=1))]
+#[allow(clippy::too_many_arguments)]
+fn linear_path<'py>(
+    py: Python<'py>,
+    x_train: &Bound<'py, PyAny>,
+    y_train: &Bound<'py, PyAny>,
+    x_valid: &Bound<'py, PyAny>,
+    alphas: &Bound<'py, PyAny>,
+    nets: &Bound<'py, PyAny>,
+    fit_intercept: bool,
+    threads: i64,
+) -> PyResult<PathAnswer<'py>> {
+    let x_train = borrow::<f64, ndarray::Ix2>(x_train, "x_train", "float64")?;
+    let y_train = borrow::<f64, ndarray::Ix1>(y_train, "y_train", "float64")?;
+    let x_valid = borrow::<f64, ndarray::Ix2>(x_valid, "x_valid", "float64")?;
+    let family = Family::read(alphas, nets)?;
+    let (x, y, x_valid) = (x_train.as_array(), y_train.as_array(), x_valid.as_array());
+    let (members, p, rows) = (family.members(), x.ncols(), x_valid.nrows());
+    let fit = run(py, move || {
+        check_matrix("x_train", x.shape())?;
+        check_matrix("x_valid", x_valid.shape())?;
+        check_length("y_train", y.len(), "x_train", x.nrows())?;
+        if x_valid.ncols() != x.ncols() {
+            let (valid, train) = (x_valid.ncols(), x.ncols());
+            let message = format!("x_valid has {valid} columns, but x_train has {train}");
+            return Err(KernelError::input("shape_mismatch", message));
+        }
+        let (alphas, nets) = family.checked()?;
+        let problem = Problem {
+            x,
+            y,
+            alphas: &alphas,
+            nets: &nets,
+            impute: false,
+            preparation: Preparation {
+                scale: false,
+                fit_intercept,
+            },
+        };
+        Ok(linear::linear_path(
+            &problem,
+            x_valid,
+            &check_threads(threads)?,
+        ))
+    })?;
+    let declined = reasons(&fit);
+    Ok((
+        matrix(py, fit.coef, members, p)?,
+        Array1::from_vec(fit.intercept).into_pyarray(py),
+        columns(py, fit.predictions, rows, members)?,
+        matrix(py, fit.descent, members, 3)?,
+        declined,
+    ))
+}
+
+fn lengths(sets: &[Vec<u32>]) -> Vec<usize> {
+    sets.iter().map(Vec::len).collect()
+}
+
+fn reasons(fit: &Fitted) -> Vec<Option<&'static str>> {
+    let text = |reason: &Option<Declined>| reason.map(Declined::as_str);
+    fit.declined.iter().map(text).collect()
+}
