@@ -3,25 +3,22 @@
 Input: a `Job`. Output: the seconds that plain library code takes for it, and its scores. Slow
 jobs are measured in part: every so many-th model, on the first fold, and scaled up.
 
-    python -m evals.kernels_library '{"family": "ridge", "rows": 20000, "columns": 30}'
+    python -m evals.kernel_cases.linear_library '{"family": "ridge", "rows": 20000, "columns": 30}'
 
 prints them as JSON, with scikit-learn-intelex where it is installed.
 """
 
 import json
 import sys
-import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import numpy as np
 
+from evals.kernel_cases.base import seconds_of
+
 FOLDS = 5
-_RUNS = 3
-_ENOUGH = 1.0  # seconds after which a measurement is not repeated
 
 
 @dataclass(frozen=True)
@@ -72,17 +69,6 @@ def folds(job: Job) -> list[tuple[np.ndarray, np.ndarray]]:
 
     splitter = KFold(FOLDS, shuffle=True, random_state=0)
     return list(splitter.split(np.empty((job.rows, 1))))
-
-
-def seconds_of(work: Callable[[], Any]) -> float:
-    """Processor time, which other users of the machine do not change: the median of three runs, of
-    fewer if those took long."""
-    taken: list[float] = []
-    while len(taken) < _RUNS and sum(taken) < _ENOUGH:
-        began = time.process_time()
-        work()
-        taken.append(time.process_time() - began)
-    return median(taken)
 
 
 def measure(job: Job) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Measurements of the kernels: one module for each, with its cases in `CASES`."""
