@@ -6,14 +6,14 @@ typical fit (16,000 x 30, 100 to 300 rounds); it does not depend on the target, 
 parameters, so that a grid over those does it once per fold and worker.
 """
 
-import hashlib
-from collections import OrderedDict
 from typing import Any
 
 import lightgbm
 import numpy as np
 import pandas as pd
 from sklearn.utils.class_weight import compute_sample_weight
+
+from executor.bin_cache import BinCache, digest
 
 # What the bins do not depend on. Whatever is not listed tells them apart: `random_state` seeds
 # the sample of rows that bins are made from, and `min_child_samples` drops columns beforehand.
@@ -29,8 +29,7 @@ _BINNING = frozenset(
     "subsample_for_bin min_child_samples random_state max_bin min_data_in_bin num_threads "
     "deterministic force_col_wise verbose".split()
 )
-_MAX_BYTES = 64 << 20
-_cache: OrderedDict[tuple[object, ...], tuple[lightgbm.Dataset, int]] = OrderedDict()
+_cache: BinCache[lightgbm.Dataset] = BinCache()
 
 
 class Binned:
@@ -145,23 +144,8 @@ def _with_classes(
 def _dataset(train: np.ndarray, params: dict[str, Any]) -> lightgbm.Dataset:
     """The bins of `train`: those of an earlier fit if they are the same."""
     binning = {name: value for name, value in params.items() if name not in _NEUTRAL}
-    key = (repr(sorted(binning.items())), train.shape, train.dtype.str, _digest(train))
-    found = _cache.get(key)
-    if found is not None:
-        _cache.move_to_end(key)
-        return found[0]
-    dataset = lightgbm.Dataset(train, params=params).construct()
-    size = 2 * train.size
-    if size <= _MAX_BYTES // 4:
-        _cache[key] = (dataset, size)
-    total = sum(size for _, size in _cache.values())
-    while total > _MAX_BYTES:
-        _, (_, dropped) = _cache.popitem(last=False)
-        total -= dropped
-    return dataset
-
-
-def _digest(rows: np.ndarray) -> bytes:
-    if rows.flags.f_contiguous and not rows.flags.c_contiguous:
-        return b"F" + hashlib.sha256(rows.T.data).digest()
-    return b"C" + hashlib.sha256(np.ascontiguousarray(rows).data).digest()
+    return _cache.get(
+        (repr(sorted(binning.items())), *digest(train)),
+        2 * train.size,
+        lambda: lightgbm.Dataset(train, params=params).construct(),
+    )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from executor import bins
+from executor import bins, quantile_bins
 from executor.construct import construct
 from executor.features import array_of, has_categories, take
 from planner.errors import DataError, ExecutionError
@@ -75,7 +75,7 @@ def fit_model(
             estimator = bins.fit(estimator, train, y, weight)
         else:
             arguments = {} if weight is None else {"sample_weight": weight}
-            estimator.fit(train, y, **arguments)
+            quantile_bins.share(estimator).fit(train, y, **arguments)
     if classes is None and op.task != "regression":
         classes = np.asarray(getattr(estimator, "classes_", np.unique(y)))
     return FittedModel(estimator, valid, op, classes, decode, transformer)

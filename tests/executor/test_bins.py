@@ -143,9 +143,9 @@ def test_random_grids_on_the_same_rows(data: st.DataObject) -> None:
 def test_bins_are_of_the_rows_they_were_made_of() -> None:
     x, y, valid = rows()
     agrees("LGBMRegressor(n_estimators=5)", x, y, valid)
-    ((dataset, _),) = bins._cache.values()
+    (dataset,) = bins._cache.values()
     agrees("LGBMRegressor(n_estimators=5, num_leaves=4)", x.copy(), y, valid)
-    ((again, _),) = bins._cache.values()
+    (again,) = bins._cache.values()
     assert again is dataset
     other = x.copy()
     other[17, 2] += 1.0
@@ -156,12 +156,12 @@ def test_bins_are_of_the_rows_they_were_made_of() -> None:
 
 
 def test_old_bins_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bins, "_MAX_BYTES", 4 * 2 * 300 * 6)
+    monkeypatch.setattr(bins._cache, "limit", 4 * 2 * 300 * 6)
     for seed in range(6):
         x, y, valid = rows(seed)
         agrees("LGBMRegressor(n_estimators=3)", x, y, valid)
     assert len(bins._cache) == 4
-    monkeypatch.setattr(bins, "_MAX_BYTES", 100)
+    monkeypatch.setattr(bins._cache, "limit", 100)
     x, y, valid = rows(9)
     agrees("LGBMRegressor(n_estimators=3)", x, y, valid)
     assert len(bins._cache) == 0  # there is no room for the others either, now
