@@ -3,7 +3,7 @@
 Input: a validated `BlendPipeline` and the built pipelines that it names. Output: score nodes, as
 of any pipeline. Members keep their nodes, so that what is evaluated anyway is fitted once, and a
 blend of what was evaluated before fits nothing. A stack's model is fitted, for each fold, on the
-out-of-fold predictions of the other folds' rows.
+out-of-fold predictions of the other folds' rows; for a hold-out, on those of all rows outside.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from planner.graph import Node, walk
 from planner.lower_tables import Parts
 from planner.metrics import MetricDef, check_task, default_metrics, resolve
 from planner.ops import Fit, Folds, Method, Predict, Score
-from planner.ops_blend import Blend, OutOfFold
+from planner.ops_blend import Blend, OutOfFold, WithHeldOut
 from planner.seeds import fill_seeds
 from planner.spec import BlendPipeline, PipelineSpec
 
@@ -52,6 +52,7 @@ class _Blender:
     spec: BlendPipeline
     path: str
     members: Sequence[Built]
+    by_folds: Sequence[Built]
     places: dict[str, str] = field(default_factory=dict)
 
     def at(self, place: str) -> str:
@@ -62,11 +63,11 @@ class _Blender:
         self.places.setdefault(node.key, self.at(place))
         return node
 
-    def answers(self) -> tuple[list[Node], tuple[int, ...]]:
+    def answers(self, members: Sequence[Built]) -> tuple[list[Node], tuple[int, ...]]:
         """Prediction nodes of all members, and how many belong to each."""
         nodes: list[Node] = []
         counts = []
-        for position, member in enumerate(self.members):
+        for position, member in enumerate(members):
             place = f"blend.of[{position}]"
             own = predictions(
                 self.env, member, self.at(place), ranked=self.spec.blend.how == "rank_mean"
@@ -82,7 +83,7 @@ class _Blender:
     def mean(self, metric: MetricDef | None, where: str = "") -> Node:
         """The blend as `metric` wants it, or as other blends do."""
         blend, task = self.spec.blend, self.members[0].task
-        nodes, counts = self.answers()
+        nodes, counts = self.answers(self.members)
         assert blend.how != "stack"
         method: Method = "predict" if task == "regression" else "predict_proba"
         if blend.how == "rank_mean":
@@ -104,16 +105,9 @@ class _Blender:
     def stack(self) -> tuple[Node, Model]:
         """The fit of the model on top, and what it can predict."""
         env, first = self.env, self.members[0]
-        assert isinstance(first.folds.op, Folds)
-        splitter = first.folds.op.splitter.name
-        if env.confirm:
-            raise SpecError(
-                "holdout_unsupported",
-                "A stack is not confirmed on a hold-out: its model is fitted on out-of-fold "
-                "predictions, which one fit on all other rows does not make.",
-                path=self.at("blend.how"),
-                hint="Confirm its members, or a blend by 'mean'.",
-            )
+        split = self.by_folds[0].folds
+        assert isinstance(split.op, Folds)
+        splitter = split.op.splitter.name
         if splitter not in _PARTITIONS:
             raise SpecError(
                 "stack_needs_partition",
@@ -133,9 +127,13 @@ class _Blender:
                 path=place,
                 hint="Such as Ridge()." if wanted == "regressor" else "LogisticRegression(), say.",
             )
-        nodes, counts = self.answers()
-        features = env.graph.node(OutOfFold(counts, first.task), first.folds, *nodes)
+        nodes, counts = self.answers(self.by_folds)
+        features = env.graph.node(OutOfFold(counts, first.task), split, *nodes)
         self.node(features, "blend")
+        if env.confirm:
+            inside, _ = self.answers(self.members)
+            held = WithHeldOut(counts, first.task)
+            features = self.node(env.graph.node(held, first.folds, features, *inside), "blend")
         encoder = Encoder(
             env.graph, env.registry, first.folds, first.target, self.places, lambda *columns: None
         )
@@ -211,15 +209,22 @@ class _Blender:
 
 
 def build_blend(
-    env: Environment, spec: BlendPipeline, members: Sequence[Built], path: str
+    env: Environment,
+    spec: BlendPipeline,
+    members: Sequence[Built],
+    path: str,
+    by_folds: Sequence[Built] | None = None,
 ) -> BuiltBlend:
     """Adds a blend of `members` (in the order of ``blend.of``) to the graph.
+
+    To confirm a stack, `by_folds` are the members as they were cross-validated: its model is
+    fitted on their out-of-fold predictions, and asked about what `members` predict.
 
     Raises:
         SpecError: `blend_mismatch`, `metric_mismatch`, `stack_needs_partition`, `task_mismatch`,
             `invalid_value`, `missing_field`; what the stack's model is refused with.
     """
-    return _Blender(env, spec, path, members).build()
+    return _Blender(env, spec, path, members, members if by_folds is None else by_folds).build()
 
 
 def prepared_tables(built: Built) -> Parts:

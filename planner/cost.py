@@ -25,7 +25,7 @@ from planner.ops import (
     Score,
     Vector,
 )
-from planner.ops_blend import Blend, OutOfFold
+from planner.ops_blend import Blend, OutOfFold, WithHeldOut
 from planner.ops_components import ComponentModels
 from planner.ops_encodings import (
     ChosenColumns,
@@ -112,7 +112,7 @@ def seconds_of(op: Op, shape: Shape, model: Op | None = None) -> float:
         case ComponentModels():
             # The scores, and their Gram matrix.
             return 0.002 + shape.cells * op.sizes[-1] * 4e-10 + len(op.members) * 1e-4
-        case Blend() | OutOfFold():
+        case Blend() | OutOfFold() | WithHeldOut():
             return 5e-4 + shape.valid * sum(op.counts) * 2e-8
         case LinearFolds():
             return 0.002 + shape.cells * (2e-8 + shape.columns * 4e-10) + _solve(op, shape)

@@ -15,7 +15,7 @@ from planner.cost import Shape, bytes_of, kind_of, output_bytes, seconds_of
 from planner.expressions import Call
 from planner.graph import Node, Op, Plane, Role
 from planner.ops import Apply, Columns, Concat, Encode, Folds, Materialise, Vector
-from planner.ops_blend import OutOfFold
+from planner.ops_blend import OutOfFold, WithHeldOut
 from planner.ops_encodings import ChosenColumns, Components, Vocabulary
 from planner.plan import Instruction, Value
 from planner.widths import Width, after, beside
@@ -196,7 +196,7 @@ class Estimates:
             return after(op.transformer, self.width(node.inputs[1]), self._trained(node), 1)
         if isinstance(op, Vocabulary):
             return after(op.transformer, self.width(node.inputs[0]), self._trained(node), 1)
-        if isinstance(op, OutOfFold):
+        if isinstance(op, OutOfFold | WithHeldOut):
             return Width(len(op.counts))
         if not node.inputs or node.inputs[0].plane is Plane.TABLE:
             return Width(1)

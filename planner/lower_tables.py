@@ -10,7 +10,7 @@ from typing import TypeAlias
 from planner.binder import has_mask, schema
 from planner.graph import Graph, Node, Plane, walk
 from planner.lineage import narrow
-from planner.ops_blend import Blend, OutOfFold
+from planner.ops_blend import Blend, OutOfFold, WithHeldOut
 from planner.tableops import TRAIN_MASK
 
 # The prepared table of a pipeline; of a blend, those of what it combines, in that order.
@@ -52,12 +52,22 @@ def _pieces(output: Node, parts: Parts) -> list[tuple[Node, Node]]:
     if isinstance(parts, Node):
         return [(output, parts)]
     pieces: list[tuple[Node, Node]] = []
-    combined = [n for n in walk([output], tables=False) if isinstance(n.op, Blend | OutOfFold)]
+    kinds = Blend | OutOfFold | WithHeldOut
+    combined = [node for node in walk([output], tables=False) if isinstance(node.op, kinds)]
     if combined:  # not where the predictions of a stack are in the store
         # Inputs come first, so the last one is not a member of another.
-        for member, part in zip(combined[-1].inputs[1:], parts, strict=True):
-            pieces.extend(_pieces(member, part))
+        for members in _members(combined[-1]):
+            for member, part in zip(members, parts, strict=True):
+                pieces.extend(_pieces(member, part))
     return [*pieces, (output, first_table(parts))]
+
+
+def _members(combined: Node) -> list[tuple[Node, ...]]:
+    """The predictions that a blend reads: on a hold-out, a stack reads those of its folds, too."""
+    if isinstance(combined.op, WithHeldOut):
+        _, outside, *inside = combined.inputs
+        return [outside.inputs[1:], tuple(inside)]
+    return [combined.inputs[1:]]
 
 
 def first_table(parts: Parts) -> Node:

@@ -64,3 +64,26 @@ class OutOfFold(Op):
     @property
     def subject(self) -> str:
         return "blend (stack)"
+
+
+@dataclass(frozen=True)
+class WithHeldOut(Op):
+    """The out-of-fold predictions of a stack, and beside them what the members, fitted on all
+    rows outside the hold-out, predict for the rows inside.
+
+    Inputs: the one fold (rows outside, rows inside), an `OutOfFold` of the rows outside, then the
+    members' predictions of that one fold. Value: (n, columns) as of `OutOfFold`.
+    """
+
+    counts: tuple[int, ...]
+    task: Task
+    plane: ClassVar[Plane] = Plane.WHOLE
+    role: ClassVar[Role] = Role.FEATURES
+
+    @property
+    def label(self) -> str:
+        return f"out-of-fold and hold-out predictions of {len(self.counts)}"
+
+    @property
+    def subject(self) -> str:
+        return "blend (stack)"

@@ -85,6 +85,11 @@ class Blending:
         self._positions = {item.name: position for position, item in enumerate(items)}
         self._earlier: dict[str, Made] = {}
         self._open: list[str] = []  # blends that wait for their members, outermost first
+        self._by_folds: Blending | None = None
+        if env.confirm:
+            # What is confirmed names its members by their ids.
+            folds = replace(env, confirm=False)
+            self._by_folds = Blending(folds, [], {}, {}, find, identify)
 
     def make(self, position: int) -> Made:
         """The blend at `position`; raises what is wrong with it, or `FactPending`."""
@@ -114,7 +119,11 @@ class Blending:
                 members.append(self._member(member, place, name))
             except StratumError as error:
                 raise _because(error, member, place) from None
-        built = build_blend(self._env, spec, [member.built for member in members], path)
+        by_folds = None
+        if self._by_folds is not None and spec.blend.how == "stack":
+            others = (self._by_folds._member(name, path, None) for name in spec.blend.of)
+            by_folds = [other.built for other in others]
+        built = build_blend(self._env, spec, [one.built for one in members], path, by_folds)
         kept = {**raw, "blend": {**raw["blend"], "of": [member.id for member in members]}}
         return Made(self._identify(built), built, kept, members[0].base)
 

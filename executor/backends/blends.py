@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from executor.backends.base import Context
 from planner.errors import DataError
 from planner.graph import Op
-from planner.ops_blend import Blend, OutOfFold
+from planner.ops_blend import Blend, OutOfFold, WithHeldOut
 
 Array = np.ndarray[Any, Any]
 Answer = tuple[Array, str, Any]
@@ -74,7 +74,32 @@ def _out_of_fold(op: OutOfFold, inputs: Sequence[Any], context: Context) -> Arra
     # The answers of one prediction node follow each other, fold by fold.
     by_node = [answers[at : at + len(folds)] for at in range(0, len(answers), len(folds))]
     labels = _labels(answers)
-    members = _means(op.counts, [_all_rows(node, folds, rows, labels) for node in by_node])
+    return _matrix(op, [_all_rows(node, folds, rows, labels) for node in by_node])
+
+
+def _with_held_out(op: WithHeldOut, inputs: Sequence[Any], context: Context) -> Array:
+    ((_, inside),), outside, answers = inputs[0], inputs[1], inputs[2:]
+    labels = _labels(answers)
+    values = [_columns(answer, labels).reshape(len(inside), -1) for answer in answers]
+    found = _matrix(op, values)
+    rows = max(len(outside), 1 + int(inside.max()))
+    # Where every fold's models know fewer classes than one fitted on all rows, columns differ.
+    if found.shape[1] != outside.shape[1]:
+        raise DataError(
+            "unseen_class_in_fold",
+            "A class has so few rows that the models of the folds know other classes than those "
+            "fitted on all rows outside the hold-out.",
+            hint="Drop rare classes, or use StratifiedKFold.",
+        )
+    whole = np.zeros((rows, found.shape[1]))
+    whole[: len(outside)] = outside
+    whole[inside] = found
+    return whole
+
+
+def _matrix(op: OutOfFold | WithHeldOut, nodes: Sequence[Array]) -> Array:
+    """Columns of all members, from what each prediction node says, (rows, 1 or classes)."""
+    members = _means(op.counts, nodes)
     if op.task == "binary":
         members = [member[:, -1:] for member in members]
     return np.hstack(members)
@@ -110,4 +135,5 @@ def _partitioned(valid: Sequence[Array], train: Sequence[Array]) -> int:
 RUN: dict[type[Op], Callable[[Any, Sequence[Any], Context], Any]] = {
     Blend: _blend,
     OutOfFold: _out_of_fold,
+    WithHeldOut: _with_held_out,
 }

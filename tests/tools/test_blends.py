@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
-from sklearn.model_selection import KFold, train_test_split
+from sklearn.model_selection import KFold, cross_val_predict, train_test_split
 from sklearn.tree import DecisionTreeRegressor
 
 from planner.spec import EvaluateSpec
@@ -249,7 +249,7 @@ class TestDownstream:
         found = run(engine, *specs, holdout=0.25)
         assert [one.status for one in found] == ["ok"] * 3
 
-    def test_a_hold_out_confirms_means(self, engine: Engine) -> None:
+    def test_a_hold_out_confirms_means_and_stacks(self, engine: Engine) -> None:
         run(engine, tree("hp", 3), tree("hq", 4))
         mean, stack = (
             {"name": "held", "blend": {"of": ["hp", "hq"], **how}}
@@ -269,8 +269,14 @@ class TestDownstream:
         wanted = r2_score(y[inside], np.mean([m.predict(x[inside]) for m in models], axis=0))
         assert found[0].holdout is not None
         assert found[0].holdout.metrics["r2"] == pytest.approx(wanted, rel=1e-9)
-        assert found[1].holdout is None
-        assert any("holdout_unsupported" in text for text in found[1].warnings)
+        # The model of the stack is fitted on out-of-fold predictions of the rows outside.
+        seen = [cross_val_predict(plain_tree(k), x[outside], y[outside], cv=KFold(3))
+                for k in (3, 4)]  # fmt: skip
+        top = Ridge().fit(np.column_stack(seen), y[outside])
+        held = np.column_stack([m.predict(x[inside]) for m in models])
+        assert found[1].holdout is not None
+        wanted = r2_score(y[inside], top.predict(held))
+        assert found[1].holdout.metrics["r2"] == pytest.approx(wanted, rel=1e-9)
 
     def test_classifiers_found_again(self, engine: Engine) -> None:
         """Those that are scored by decision values, too."""

@@ -2,14 +2,19 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
-from sklearn.model_selection import KFold, cross_val_score, train_test_split
-from sklearn.tree import DecisionTreeRegressor
+from sklearn.model_selection import KFold, cross_val_predict, cross_val_score, train_test_split
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from executor.home import Home
 from planner.errors import SpecError
@@ -151,14 +156,69 @@ def test_a_blend_is_confirmed_with_its_members(engine: Engine) -> None:
     assert found.holdout is not None
     assert found.holdout.metrics == pytest.approx({"r2": expected}, rel=1e-9)
     assert found.metrics == evaluations[2].metrics
-    # A stack would need predictions for the rows outside, by models that have not seen them.
-    stack = {"blend": {"of": ["one", "two"], "how": "stack", "model": "Ridge()"}}
-    (evaluation,) = run(engine, stack, holdout=0.2)
-    assert evaluation.status == "ok"
-    (found,) = confirm(engine, evaluation.id)
-    assert found.holdout is None
-    refused = "It has no score on the hold-out: [holdout_unsupported]"
-    assert any(refused in text for text in found.warnings)
+
+
+def stacked(members: list[Any], top: Any, x: np.ndarray, y: np.ndarray, seed: int) -> float:
+    """By hand: the model on top is fitted on out-of-fold predictions of the rows outside, and
+    asked about what the members, fitted on all of these, predict inside."""
+    method = "predict_proba" if y.dtype.kind in "OU" else "predict"
+    stratify = y if method == "predict_proba" else None
+    outside, inside = (np.sort(rows) for rows in train_test_split(
+        np.arange(len(y)), test_size=0.2, random_state=seed, stratify=stratify))  # fmt: skip
+    columns, held = [], []
+    for member in members:
+        columns.append(
+            cross_val_predict(member, x[outside], y[outside], cv=KFold(3), method=method)
+        )
+        held.append(getattr(clone(member).fit(x[outside], y[outside]), method)(x[inside]))
+    top.fit(np.column_stack(columns), y[outside])
+    return float(top.score(np.column_stack(held), y[inside]))
+
+
+TREE = "DecisionTreeRegressor(max_depth=3)"
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_stack_is_confirmed_with_its_members(engine: Engine, nested: bool) -> None:
+    members = [ridge(0.5) | {"name": "one"},
+               spec(TREE, features=[{"columns": "numeric"}], name="two")]  # fmt: skip
+    top = "make_pipeline(StandardScaler(), Ridge(alpha=2.0))"
+    stack = {"name": "s", "blend": {"of": ["one", "two"], "how": "stack", "model": top}}
+    mean = {"name": "m", "blend": {"of": ["s", "one"]}}
+    evaluations = run(engine, *members, stack, *([mean] if nested else []), holdout=0.2)
+    assert {e.status for e in evaluations} == {"ok"}
+    (found,) = confirm(engine, evaluations[-1].id)
+    assert found.holdout is not None, found.warnings
+    plain = [Ridge(0.5), DecisionTreeRegressor(max_depth=3, random_state=0)]
+    model = make_pipeline(StandardScaler(), Ridge(2.0))
+    expected = stacked(plain, model, X, Y, 0)
+    if nested:
+        held = np.column_stack(
+            [one.fit(X[OUTSIDE], Y[OUTSIDE]).predict(X[INSIDE]) for one in plain]
+        )
+        both = np.mean([model.predict(held), held[:, 0]], axis=0)
+        expected = r2_score(Y[INSIDE], both)
+    assert found.holdout.metrics == pytest.approx({"r2": expected}, rel=1e-9)
+    assert found.metrics == evaluations[-1].metrics
+
+
+def test_a_stack_of_classifiers_is_confirmed(engine: Engine) -> None:
+    derive = {"y": "CASE WHEN target < 90 THEN 'low' WHEN target < 200 THEN 'mid' ELSE 'top' END"}
+    names = ["bmi", "bp", "s5"]
+    base = {"dataset": "diabetes", "target": "y", "prepare": [{"derive": derive}],
+            "features": [{"columns": names}]}  # fmt: skip
+    models = ["DecisionTreeClassifier(max_depth=2)", "GaussianNB()"]
+    members = [{**base, "name": f"c{k}", "model": model} for k, model in enumerate(models)]
+    stack = {"blend": {"of": ["c0", "c1"], "how": "stack", "model": "DecisionTreeClassifier()"}}
+    evaluations = run(engine, *members, stack, holdout=0.2, metrics=["accuracy"], cv="KFold(3)")
+    assert {e.status for e in evaluations} == {"ok"}, evaluations[-1].error
+    (found,) = confirm(engine, evaluations[-1].id)
+    assert found.holdout is not None, found.warnings
+    labels = np.where(Y < 90, "low", np.where(Y < 200, "mid", "top")).astype(object)
+    columns = [load_diabetes().feature_names.index(name) for name in names]
+    plain = [DecisionTreeClassifier(max_depth=2, random_state=0), GaussianNB()]
+    expected = stacked(plain, DecisionTreeClassifier(random_state=0), X[:, columns], labels, 0)
+    assert found.holdout.metrics == pytest.approx({"accuracy": expected}, rel=1e-12)
 
 
 def test_a_look_that_fails_leaves_the_folds_as_they_are(engine: Engine) -> None:
