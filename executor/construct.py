@@ -9,7 +9,7 @@ import re
 import warnings
 from typing import Any
 
-from executor.introspect_tables import FUNCTIONS, SKLEARN_MODULES, TYPES, experimental, locate
+from executor.introspect_tables import FUNCTIONS, TYPES, locate
 from planner.errors import SpecError
 from planner.expression_types import Call, Function, Items, Literal, Pairs, walk_calls
 
@@ -20,18 +20,6 @@ _XGBOOST = {"n_jobs": 1, "verbosity": 0}
 _CATBOOST = {"thread_count": 1, "verbose": False, "allow_writing_files": False}
 # Of these there are quicker ones with equal results.
 _DISTINCT_TEXT = {"CountVectorizer", "TfidfVectorizer", "HashingVectorizer", "StringEncoder"}
-
-
-def preload() -> None:
-    """Import every public module of scikit-learn, so that no later fit pays for it."""
-    import importlib
-
-    experimental()
-    for module in SKLEARN_MODULES:
-        try:
-            importlib.import_module(module)
-        except ModuleNotFoundError:  # a module of a later scikit-learn
-            continue
 
 
 def construct(call: Call) -> Any:

@@ -133,14 +133,6 @@ def _middle(ratios: Iterable[float]) -> Middle:
     return Middle(median(values), len(values))
 
 
-def corrections_of(observed: Iterable[tuple[str, str, float, float]]) -> Corrections:
-    """From (kind, backend, expected seconds, measured seconds), oldest first."""
-    ratios = Ratios()
-    for kind, backend, expected, measured in observed:
-        ratios.add(kind, backend, expected, measured)
-    return ratios.corrections()
-
-
 @dataclass(frozen=True)
 class Accuracy:
     """How good estimates were: `median` of measured / expected, `within` a factor of two,

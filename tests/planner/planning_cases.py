@@ -1,5 +1,6 @@
 """A small table of every kind of column, and plain scikit-learn on it, for planner tests."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import KFold
 
+from planner.corrections import Corrections, Ratios
 from planner.graph import Node, walk
 
 CV = "KFold(3, shuffle=True, random_state=1)"
@@ -86,3 +88,11 @@ def nodes(built: Any, kind: type) -> list[Node]:
     """The nodes of a built pipeline whose op is of this kind, inputs first."""
     outputs = [node for group in built.scores.values() for node in group]
     return [node for node in walk(outputs) if isinstance(node.op, kind)]
+
+
+def corrections_of(observed: Iterable[tuple[str, str, float, float]]) -> Corrections:
+    """From (kind, backend, expected seconds, measured seconds), oldest first."""
+    ratios = Ratios()
+    for kind, backend, expected, measured in observed:
+        ratios.add(kind, backend, expected, measured)
+    return ratios.corrections()

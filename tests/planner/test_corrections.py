@@ -12,9 +12,9 @@ from planner.corrections import (
     NO_CORRECTIONS,
     accuracy,
     by_kind,
-    corrections_of,
     size_of,
 )
+from tests.planner.planning_cases import corrections_of
 
 seconds = st.floats(1e-6, 1e4)
 kinds = st.sampled_from(["Fit Ridge", "Fit Lasso", "Encode PCA"])

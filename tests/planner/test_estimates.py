@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from planner.cardinality import rows_of, shares
-from planner.corrections import corrections_of
 from planner.cost import Shape, bytes_of, kind_of, seconds_of
 from planner.estimates import Estimates, Extent, Measured
 from planner.expressions import Call, parse
@@ -16,7 +15,7 @@ from planner.rewrite import Rule
 from planner.rules.hoist import hoist_row_wise
 from planner.widths import Width, after, beside
 from tests.inprocess import Engine, operators
-from tests.planner.planning_cases import CV, NUMBERS, RIDGE, nodes
+from tests.planner.planning_cases import CV, NUMBERS, RIDGE, corrections_of, nodes
 
 Spec = dict[str, Any]
 CITY: Spec = {"columns": ["city"], "steps": ["OneHotEncoder(handle_unknown='ignore')"]}
