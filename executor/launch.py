@@ -25,6 +25,10 @@ ESSENTIAL = (
 # imported piece by piece. Ordered by how often pipelines use them; what only some need, and
 # takes more than half a second, is last.
 PRELOAD = (
+    "encodings.utf_8_sig",
+    "executor.work",
+    "executor.ingest",
+    "executor.query",
     "scipy.sparse",
     "scipy.linalg",
     "scipy.special",
@@ -43,6 +47,10 @@ PRELOAD = (
     "lightgbm",
     "xgboost",
     "rust_exec",
+    "executor.program",
+    "executor.profile",
+    "executor.statistics",
+    "executor.data_warnings",
     "sklearn.feature_extraction.text",
     "sklearn.feature_selection",
     "sklearn.decomposition",

@@ -268,6 +268,9 @@ class TestImports:
                     "finite": True,
                 }
                 assert worker.complete
+            # A worker's first task finds the engine's own modules imported, too.
+            ours = ["executor.ingest", "executor.program", "executor.profile", "executor.query"]
+            assert ask(pool, pool.fork(), "left_to_import", modules=ours) == []
 
 
 def test_a_fork_that_fails_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

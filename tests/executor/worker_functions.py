@@ -1,6 +1,7 @@
 """What the workers of the tests can be asked to do, well-behaved or not."""
 
 import ctypes
+import importlib
 import itertools
 import os
 import resource
@@ -246,11 +247,20 @@ def fit_everything() -> dict[str, Any]:
     }
 
 
+def left_to_import(modules: list[str]) -> list[str]:
+    """What the import of `modules` adds in this process."""
+    before = set(sys.modules)
+    for name in modules:
+        importlib.import_module(name)
+    return sorted(set(sys.modules) - before)
+
+
 TABLE = {
     function.__name__: function
     for function in (
         add, size, describe, numbers, unserialisable, huge, refuse, exhaust, leave, exit_now,
         segfault, count, chat, loop, stubborn, start_child, start_orphan, child_and_loop, babble,
         pretend, hang_up, litter, hold, hold_in_child, map_file, flood, fit_everything,
+        left_to_import,
     )
 }  # fmt: skip
