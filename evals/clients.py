@@ -29,7 +29,7 @@ from evals import machine, measure
 from evals.clients_http import over_http
 from evals.runner import end_on_sigterm
 from executor.home import Home
-from executor.queue import Running
+from executor.running import Running
 from planner.graph import Role
 from planner.spec import EvaluateSpec
 from tools.engine import Engine

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evals.kinds import ENGINE
-from executor.queue import Running
+from executor.running import Running
 from planner.graph import Op, Role
 from planner.ops import Fit, Materialise
 from planner.plan import Task

@@ -205,7 +205,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def finish(comparisons: list[Comparison], out: Path | None, report: Path | None) -> int:
     """Prints the tables, writes the files; the exit status."""
     # Charts take a second to import, and a wrong command line should not wait for them.
-    from evals.report import markdown_table, write_report
+    from evals.report import markdown_table
+    from evals.report_files import write_report
 
     for comparison in comparisons:
         print(f"\n## {comparison.workload.title}\n\n{markdown_table(comparison)}")

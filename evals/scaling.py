@@ -27,7 +27,8 @@ from evals import charts, machine
 from evals.charts import duration
 from evals.comparison import by_name
 from evals.parity import compare
-from evals.report import setting, write_report
+from evals.report import setting
+from evals.report_files import write_report
 from evals.results import SystemRun
 from evals.run import bars
 from evals.runner import end_on_sigterm, run_system

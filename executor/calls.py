@@ -6,10 +6,8 @@ tasks, since somebody waits for each; their number is bounded all the same.
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from executor.queue import Running
+from executor.running import Running
 
 # Beyond the cores, so that fits do not hold calls up.
 EXTRA = 2
@@ -26,17 +24,17 @@ class Calls:
     def __len__(self) -> int:
         return sum(len(calls) for calls in tuple(self._sessions.values()))
 
-    def __iter__(self) -> "Iterator[Running]":
+    def __iter__(self) -> Iterator[Running]:
         return iter([call for calls in self._sessions.values() for call in calls])
 
-    def append(self, call: "Running") -> None:
+    def append(self, call: Running) -> None:
         self._sessions.setdefault(call.session, deque()).append(call)
 
-    def again(self, call: "Running") -> None:
+    def again(self, call: Running) -> None:
         """Puts a call back that has begun."""
         self._sessions.setdefault(call.session, deque()).appendleft(call)
 
-    def next(self, running: Mapping[str, int], cores: int) -> "Running | None":
+    def next(self, running: Mapping[str, int], cores: int) -> Running | None:
         """The call to run next, if any may; `running` says how many do, by session. It stays."""
         count = sum(running.values())
         if count >= cores + EXTRA + RESERVED:
@@ -46,7 +44,7 @@ class Calls:
                 return calls[0]
         return None
 
-    def remove(self, call: "Running") -> None:
+    def remove(self, call: Running) -> None:
         """It runs now, or is not wanted any more; the turn goes to the next session."""
         calls = self._sessions.pop(call.session)
         calls.remove(call)

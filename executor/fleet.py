@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from executor.messages import Message
-from executor.queue import Running
+from executor.running import Running
 from executor.workers import Event, Exit, Worker, WorkerPool
 
 _MAX_LOST = 3

@@ -31,8 +31,9 @@ from executor.incidents import (
 )
 from executor.jobs import JobRun
 from executor.messages import Exit, Message
-from executor.queue import Queue, Running
+from executor.queue import Queue
 from executor.results import TaskResult
+from executor.running import Running
 from executor.store import Store
 from executor.workers import WorkerPool
 from planner.errors import ExecutionError, ServerError, StratumError

@@ -28,6 +28,7 @@ from planner.explain_svg import plan_svg
 from planner.graph import Graph
 from planner.registry import Registry
 from tools import variants
+from tools.backing import Backing
 from tools.batches import Request
 from tools.data_watch import DataWatch
 from tools.datasets import Datasets
@@ -37,7 +38,7 @@ from tools.jobs import Job
 from tools.leaderboards import leaderboard, stored_job
 from tools.operators import operator_info
 from tools.options import ALL_ON, EngineOptions
-from tools.planning import Backing, Planner
+from tools.planning import Planner
 from tools.recording import Recorder
 from tools.requests import ConfirmEvaluations, EvaluatePipelines, SearchPipelines
 from tools.responses import Advice, Explanation, JobInfo, Leaderboard, OperatorInfo, ServerStatus

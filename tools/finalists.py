@@ -20,6 +20,7 @@ from planner.errors import ServerError, SpecError, StratumError
 from planner.graph import Graph
 from planner.schema import FactPending
 from planner.spec import EvaluateSpec, PipelineSpec
+from tools.backing import Backing
 from tools.batches import Expanded, Request, evaluation_id
 from tools.blending import Blending, Find
 from tools.holdouts import Finalist, finalist
@@ -28,14 +29,13 @@ from tools.requests import ConfirmEvaluations
 
 if TYPE_CHECKING:
     from tools.execution import Execution
-    from tools.planning import Backing
 
 _LOG = logging.getLogger(__name__)
 
 OF_SEARCH = 3
 _FACT_SECONDS = 60.0
 
-Compile = Callable[[Graph, Mapping[int, Built], "Backing"], tuple[Mapping[str, ScoreRow], Compiled]]
+Compile = Callable[[Graph, Mapping[int, Built], Backing], tuple[Mapping[str, ScoreRow], Compiled]]
 Continue = Callable[["Execution", Mapping[int, Outcome]], bool]
 
 
@@ -108,7 +108,7 @@ class Finalists:
     def __init__(
         self,
         compile: Compile,
-        backing: "Callable[[], Backing]",
+        backing: Callable[[], Backing],
         find: Find,
         *,
         sharing: bool,
@@ -161,7 +161,7 @@ class Finalists:
             )
 
     def _build(
-        self, request: Request, found: dict[int, Finalist], backing: "Backing"
+        self, request: Request, found: dict[int, Finalist], backing: Backing
     ) -> tuple[Graph, dict[int, Built]]:
         """The finalists as they are confirmed; what cannot be built has failed."""
         salt = versions_key() if self._sharing else f"{versions_key()}/{request.job.id}"

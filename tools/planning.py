@@ -8,9 +8,9 @@ gets a job of its own, with the tasks that its pipelines need.
 import logging
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import Any
 
 from executor.catalog import Catalog
 from executor.catalog_rows import JobState, ScoreRow
@@ -28,9 +28,9 @@ from planner.errors import StratumError
 from planner.finish import shares
 from planner.graph import Graph
 from planner.plan import Plan, Value
-from planner.registry import Registry
-from planner.schema import Dataset, Statistics
+from planner.schema import Dataset
 from tools.asked import Again, Asked
+from tools.backing import Backing, BackingOf
 from tools.batches import Request, prepare, preparing
 from tools.budgets import limits_of
 from tools.data_watch import DataWatch
@@ -48,22 +48,6 @@ _LOG = logging.getLogger(__name__)
 _MAX_NODES = 100_000  # of a graph that requests share; then the next ones get a new one
 
 
-@dataclass
-class Backing:
-    """What planning asks of the rest of the engine."""
-
-    registry: Registry
-    datasets: Mapping[str, Dataset]
-    statistics: Statistics
-
-
-class BackingOf(Protocol):
-    """Gives what planning needs; may wait for the registry to be made. For a session, facts
-    about data that are not known are not waited for (see `planner.schema.FactPending`)."""
-
-    def __call__(self, session: str | None = None) -> Backing: ...
-
-
 class Planner:
     """Owns the planning thread, by which all requests go."""
 
@@ -73,7 +57,7 @@ class Planner:
         store: Store,
         scheduler: Scheduler,
         recorder: Recorder,
-        backing: "BackingOf",
+        backing: BackingOf,
         options: EngineOptions = ALL_ON,
         watch: DataWatch | None = None,
     ) -> None:

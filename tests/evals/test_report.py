@@ -16,8 +16,8 @@ from evals.report import (
     markdown_table,
     overview,
     profile_lines,
-    write_report,
 )
+from evals.report_files import write_report
 from evals.report_html import page
 from evals.results import SystemRun
 from evals.run import Settings, finish

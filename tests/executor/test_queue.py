@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from executor.calls import EXTRA, RESERVED
-from executor.queue import Queue, Running
+from executor.queue import Queue
 from executor.results import TaskResult
+from executor.running import Running
 from executor.store import Store
 from planner.errors import ExecutionError
 from planner.plan import Value

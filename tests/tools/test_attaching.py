@@ -14,7 +14,7 @@ from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeRegressor
 
-from executor.queue import Running
+from executor.running import Running
 from planner.graph import Role
 from tests.executor.fault_functions import LIMIT, Gate
 from tests.tools.conftest import spec
