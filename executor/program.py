@@ -16,7 +16,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from executor import blocks
-from executor.backends.base import Backend, Context
+from executor.backends.base import Backend, Context, Together, Work
 from executor.backends.duckdb import DuckDBBackend
 from executor.backends.python import PythonBackend
 from executor.backends.rust import RustBackend
@@ -39,6 +39,8 @@ _MAX_WARNINGS = 5
 # writing and reading it.
 _WORTH_SECONDS = 0.03
 _WORTH_BYTES_PER_SECOND = 200e6
+# What waits to be run with others like it may hold on to so much of what it reads.
+_WAITING_BYTES = 128 << 20
 
 
 def run(
@@ -60,9 +62,12 @@ def run(
     unreadable = [value.name for value in task.loads if not state.load(value)]
     # Without an input nothing is run: the engine removes it and plans the pipelines again.
     for position, instruction in enumerate(() if unreadable else task.instructions):
+        if state.put_off(instruction, position):
+            continue
         if state.step(instruction, position):
             state.keep(instruction.out)
         state.release(instruction.inputs)
+    state.catch_up()
     scores = [
         [value.key, value.fold, float(state.values[value])]
         for value in task.scores
@@ -110,6 +115,9 @@ class _State:
         self._spent: dict[Value, float] = {}
         self._warned: set[Value] = set()
         self._failed: dict[Value, str] = {}
+        self._gathering: list[Together] = [b for b in backends if isinstance(b, Together)]
+        self._waiting: list[tuple[Together, Instruction, int]] = []
+        self._held: dict[Value, int] = {}
         # How often a value is yet to be read; what nobody reads any more is let go.
         self._uses = Counter(v for i in task.instructions for v in i.inputs)
         self._uses.update(task.scores)
@@ -161,6 +169,53 @@ class _State:
             if not self._uses[value]:
                 self.values.pop(value, None)
 
+    def put_off(self, instruction: Instruction, position: int) -> bool:
+        """Whether the instruction waits for others, with which it is faster run."""
+        gathering = next((b for b in self._gathering if b.gathers(instruction.op)), None)
+        if gathering is None:
+            return False
+        self._waiting.append((gathering, instruction, position))
+        for value in instruction.inputs[:1]:
+            if value not in self._held and value in self.values:
+                self._held[value] = _size(self.values[value])
+        if sum(self._held.values()) > _WAITING_BYTES:
+            self.catch_up()
+        return True
+
+    def catch_up(self) -> None:
+        """Runs what waits, by kind; one by one what cannot be run together, or failed before."""
+        waiting, self._waiting, self._held = self._waiting, [], {}
+        for gathering in self._gathering:
+            mine = [(i, position) for owner, i, position in waiting if owner is gathering]
+            ready = [item for item in mine if self._failed.keys().isdisjoint(item[0].inputs)]
+            done = self._together(gathering, ready) if ready else set()
+            for instruction, position in mine:
+                if instruction.out not in done:
+                    self.step(instruction, position)
+                self.release(instruction.inputs)
+
+    def _together(self, backend: Together, ready: Sequence[tuple[Instruction, int]]) -> set[Value]:
+        """Runs instructions in one go; says which of them have a value now."""
+        works = [
+            Work(op, [self.values[i] for i in inputs], self._context(out))
+            for (out, op, inputs), _ in ready
+        ]
+        started = time.perf_counter()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            results = backend.together(works)
+        found = [item for item in zip(ready, works, results, strict=True) if item[2] is not None]
+        elapsed = (time.perf_counter() - started) / max(len(found), 1)
+        for ((out, op, _), position), work, result in found:
+            self.values[out] = result
+            sizes = list(extents(work.inputs, result, out.fold))
+            self.timings.append([type(op).__name__, backend.name, elapsed, position, sizes])
+        self._warn(ready[0][0].out.key, caught)
+        return {instruction.out for (instruction, _), _, _ in found}
+
+    def _context(self, out: Value) -> Context:
+        return Context(out.fold, self.threads, self.datasets, self.memory)
+
     def step(self, instruction: Instruction, position: int) -> bool:
         """Runs one instruction; False if it, or what it reads, failed."""
         out, op, inputs = instruction
@@ -173,7 +228,7 @@ class _State:
             self.values[out] = cached
             return True
         backend = next(b for b in self.backends if b.supports(op))
-        context = Context(out.fold, self.threads, self.datasets, self.memory)
+        context = self._context(out)
         arguments = [self.values[i] for i in inputs]
         started = time.perf_counter()
         try:

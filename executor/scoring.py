@@ -55,8 +55,8 @@ def score(
         SpecError: ``unknown_class`` if the positive class is none of the labels.
     """
     definition = resolve(metric)
-    target = _plain(y_true, numeric=task == "regression")
-    answer = _plain(prediction, numeric=task == "regression" or method != "predict")
+    target = plain(y_true, numeric=task == "regression")
+    answer = plain(prediction, numeric=task == "regression" or method != "predict")
     _require_finite(answer)
     arguments: dict[str, Any] = dict(definition.arguments)
     if sample_weight is not None:
@@ -66,12 +66,12 @@ def score(
     else:
         wanted = arguments.pop("pos_label", None)
         if wanted is None and positive is not None:
-            wanted = _read_label(positive)
+            wanted = read_label(positive)
         if method == "predict":
             _label_arguments(definition, classes, wanted, target, answer, arguments)
         else:
-            labels = np.unique(target) if classes is None else _plain(classes, numeric=False)
-            place = _positive(labels, wanted) if len(labels) <= 2 else 0
+            labels = np.unique(target) if classes is None else plain(classes, numeric=False)
+            place = positive_place(labels, wanted) if len(labels) <= 2 else 0
             target, answer = _response(definition, labels, place, target, answer, method, arguments)
     value = _call(definition, target, answer, arguments)
     if not np.isfinite(value):
@@ -84,7 +84,7 @@ def score(
     return -value if definition.negate else value
 
 
-def _plain(values: Any, *, numeric: bool) -> np.ndarray[Any, Any]:
+def plain(values: Any, *, numeric: bool) -> np.ndarray[Any, Any]:
     """`values` as an array that scikit-learn's type checks understand: objects that hold only
     booleans or numbers become such arrays, numbers of other kinds (decimals) floats."""
     array = np.asarray(values)
@@ -109,14 +109,14 @@ def _require_finite(prediction: np.ndarray[Any, Any]) -> None:
         )
 
 
-def _read_label(text: str) -> Any:
+def read_label(text: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
 
 
-def _positive(labels: np.ndarray[Any, Any], wanted: Any) -> int:
+def positive_place(labels: np.ndarray[Any, Any], wanted: Any) -> int:
     """Position of the positive class in `labels`: the last unless `wanted` says otherwise."""
     if wanted is None:
         return len(labels) - 1
@@ -160,9 +160,9 @@ def _label_arguments(
             return
     elif not ratio:
         return
-    known = target[:0] if classes is None else _plain(classes, numeric=False)
+    known = target[:0] if classes is None else plain(classes, numeric=False)
     labels = np.unique(np.concatenate([known, target, answer]))
-    place = _positive(labels, wanted)
+    place = positive_place(labels, wanted)
     if not ratio:
         arguments["pos_label"] = labels.tolist()[place]
     elif len(labels) == 2:

@@ -13,15 +13,26 @@ snake_case ``code``.
 from rust_exec import _native
 from rust_exec._native import KernelInputError, KernelInternalError
 from rust_exec.linear import LinearFolds, LinearPath, linear_folds, linear_path
+from rust_exec.metrics import (
+    confusion_matrices,
+    score_binary,
+    score_multiclass,
+    score_numbers,
+)
 
 __all__ = [
     "KernelInputError",
     "KernelInternalError",
     "LinearFolds",
     "LinearPath",
+    "confusion_matrices",
     "cpu_features",
     "linear_folds",
     "linear_path",
+    "score_binary",
+    "score_multiclass",
+    "score_numbers",
+    "vector_level",
     "version",
 ]
 
@@ -34,3 +45,13 @@ def version() -> str:
 def cpu_features() -> list[str]:
     """Vector instruction sets of this processor that the kernels make use of, widest last."""
     return _native.cpu_features()
+
+
+def vector_level() -> str:
+    """The instruction set that the kernels' own loops run with.
+
+    ``v3`` (AVX2), ``neon``, or ``portable``: without those, or where the environment variable
+    ``STRATUM_KERNELS_SIMD`` says ``portable`` when a kernel first runs. Results do not depend on
+    it beyond what each kernel promises. Matrix products choose for themselves, AVX-512 included.
+    """
+    return _native.vector_level()

@@ -44,5 +44,35 @@ def linear_path(
     NDArray[np.float64],
     list[str | None],
 ]: ...
+def score_numbers(
+    target: NDArray[np.float64],
+    vectors: list[NDArray[np.float64]],
+    metrics: list[str],
+    *,
+    threads: int = 1,
+) -> NDArray[np.float64]: ...
+def score_binary(
+    hits: NDArray[np.uint8],
+    vectors: list[NDArray[np.float64]],
+    metrics: list[str],
+    *,
+    threads: int = 1,
+) -> NDArray[np.float64]: ...
+def score_multiclass(
+    codes: NDArray[np.int64],
+    tables: list[NDArray[np.float64]],
+    classes: int,
+    metrics: list[str],
+    *,
+    threads: int = 1,
+) -> NDArray[np.float64]: ...
+def confusion_matrices(
+    target: NDArray[np.int64],
+    vectors: list[NDArray[np.int64]],
+    labels: NDArray[np.int64],
+    *,
+    threads: int = 1,
+) -> NDArray[np.int64]: ...
 def version() -> str: ...
 def cpu_features() -> list[str]: ...
+def vector_level() -> str: ...

@@ -5,7 +5,7 @@ Input: an op, the values of its inputs, and where it runs. Output: the op's valu
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from planner.graph import Op
 
@@ -34,6 +34,14 @@ class Context:
         return self.fold
 
 
+class Work(NamedTuple):
+    """An op with the values of its inputs, and where it runs."""
+
+    op: Op
+    inputs: Sequence[Any]
+    context: Context
+
+
 class Backend(Protocol):
     """Runs ops. Inputs must not be modified; a result must not share memory with them unless
     it is read-only."""
@@ -46,4 +54,19 @@ class Backend(Protocol):
 
     def run(self, op: Op, inputs: Sequence[Any], context: Context) -> Any:
         """The value of `op`; raises `StratumError` or whatever the library raises."""
+        ...
+
+
+@runtime_checkable
+class Together(Protocol):
+    """A backend that is faster at some ops if it is given many at a time."""
+
+    name: str
+
+    def gathers(self, op: Op) -> bool:
+        """Whether `op` is of that kind; nothing but the task's results may read its value."""
+        ...
+
+    def together(self, works: Sequence[Work]) -> list[Any | None]:
+        """The value of each of `works`; None where another backend must run it."""
         ...

@@ -1,5 +1,6 @@
 """What the repository may hold: sources and one lock of plain pins."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -114,3 +115,20 @@ def test_installed_versions_are_the_locked_ones(pins: dict[str, Version]) -> Non
         if name in installed and installed[name] != version
     }
     assert not differing
+
+
+def test_nothing_is_built_for_one_processor(files: list[Path]) -> None:
+    """Wide vector instructions are chosen at run time; a build for the builder's processor would
+    crash on others."""
+    told = re.compile(r"target[-_](cpu|feature)|RUSTFLAGS|rustflags")
+    built = [
+        path
+        for path in files
+        if path.suffix in {".toml", ".sh", ".yml", ".yaml", ".cfg", ".mk"}
+        or path.name in {"Makefile", "Dockerfile", "build.rs"}
+        or {".cargo", ".ci"} & set(path.parts)
+    ]
+    assert {"Makefile", "Cargo.toml", "pyproject.toml"} <= {path.name for path in built}
+    for path in built:
+        assert told.search(path.read_text()) is None, path
+    assert "RUSTFLAGS" not in os.environ or "target" not in os.environ["RUSTFLAGS"]

@@ -7,14 +7,15 @@ module has a table `RUN` of its ops; where a kernel declines, the module runs th
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from executor.backends.base import Context
+from executor.backends.base import Context, Work
 from planner.graph import Op
+from planner.ops import Score
 
 _RUN: dict[type[Op], Callable[[Any, Sequence[Any], Context], Any]] = {}
 
 try:
     import rust_exec
-    from executor.backends.rust import linear
+    from executor.backends.rust import linear, metrics
 
     HAS_KERNELS = bool(rust_exec.version())
     for _table in (linear.RUN,):
@@ -33,3 +34,9 @@ class RustBackend:
 
     def run(self, op: Op, inputs: Sequence[Any], context: Context) -> Any:
         return _RUN[type(op)](op, inputs, context)
+
+    def gathers(self, op: Op) -> bool:
+        return HAS_KERNELS and isinstance(op, Score)
+
+    def together(self, works: Sequence[Work]) -> list[Any | None]:
+        return list(metrics.scores(works))

@@ -3,6 +3,7 @@
 
 mod family;
 mod linear;
+mod metrics;
 
 use ndarray::{Array2, ShapeBuilder};
 use numpy::{
@@ -15,6 +16,7 @@ use pyo3::types::PyList;
 
 use crate::errors::{KernelError, guarded};
 use crate::kernels::folds::row_set;
+use crate::kernels::simd;
 use crate::kernels::workers::Workers;
 
 create_exception!(
@@ -177,12 +179,20 @@ fn cpu_features() -> Vec<&'static str> {
     found
 }
 
+/// The instruction set that the kernels' own loops run with: `portable`, `v3` or `neon`.
+#[pyfunction]
+fn vector_level() -> &'static str {
+    simd::level()
+}
+
 #[pymodule]
 pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("KernelInputError", py.get_type::<KernelInputError>())?;
     module.add("KernelInternalError", py.get_type::<KernelInternalError>())?;
     linear::register(module)?;
+    metrics::register(module)?;
     module.add_function(wrap_pyfunction!(version, module)?)?;
-    module.add_function(wrap_pyfunction!(cpu_features, module)?)
+    module.add_function(wrap_pyfunction!(cpu_features, module)?)?;
+    module.add_function(wrap_pyfunction!(vector_level, module)?)
 }

@@ -8,6 +8,7 @@
 //! rounding; a test so close that rounding could decide it is declined.
 
 use crate::errors::{Declined, KernelError};
+use crate::kernels::simd::dispatch;
 
 /// Greatest number of rounds: floats count exactly up to here, and far fewer are ever run.
 const MAX_ROUNDS: f64 = 9e15;
@@ -96,7 +97,7 @@ pub struct Descent {
 /// Runs the descent; an l1 penalty of more than zero is required.
 pub fn descend(gram: &Gram, net: Net) -> Result<Descent, Declined> {
     // The inner loops are compiled for several instruction sets and chosen at run time.
-    pulp::Arch::new().dispatch(
+    dispatch(
         #[inline(always)]
         || State::new(gram, net).run(),
     )

@@ -1,0 +1,63 @@
+//! Vector instructions, chosen at run time: the widest that the processor has.
+//!
+//! The crate is built for the least processor of its platform. Loops that gain from more are run
+//! through [`dispatch`], which compiles them for several instruction sets. They must not depend
+//! on the order of floating-point operations beyond what the kernel promises: no instruction set
+//! reorders or fuses anything that the source does not.
+//!
+//! `STRATUM_KERNELS_SIMD=portable` holds our own loops back; it is read once. faer's matrix products
+//! choose for themselves, AVX-512 where there is any.
+
+use std::sync::OnceLock;
+
+use pulp::Arch;
+
+const VARIABLE: &str = "STRATUM_KERNELS_SIMD";
+
+fn arch() -> Arch {
+    static CHOSEN: OnceLock<Arch> = OnceLock::new();
+    *CHOSEN.get_or_init(|| chosen(&std::env::var(VARIABLE).unwrap_or_default()))
+}
+
+/// The least instruction set if it is called for, or else the widest.
+fn chosen(name: &str) -> Arch {
+    match name {
+        "portable" => Arch::Scalar,
+        _ => Arch::new(),
+    }
+}
+
+/// The name of the instruction set that loops run with.
+pub fn level() -> &'static str {
+    match arch() {
+        Arch::Scalar => "portable",
+        #[cfg(target_arch = "x86_64")]
+        Arch::V3(_) => "v3",
+        #[cfg(target_arch = "aarch64")]
+        Arch::Neon(_) => "neon",
+        #[allow(unreachable_patterns, reason = "more of them on other platforms")]
+        _ => "other",
+    }
+}
+
+/// Runs `work` compiled for the chosen instruction set, as far as it is inlined: mark it, and
+/// what its inner loops call, `#[inline(always)]`.
+#[inline(always)]
+pub fn dispatch<T>(work: impl FnOnce() -> T) -> T {
+    arch().dispatch(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_chooses_something() {
+        for name in ["portable", "", "no such thing"] {
+            let sum = chosen(name).dispatch(|| (0..100).map(f64::from).sum::<f64>());
+            assert_eq!(sum, 4950.0);
+        }
+        assert!(matches!(chosen("portable"), Arch::Scalar));
+        assert!(!level().is_empty());
+    }
+}
