@@ -25,6 +25,11 @@ from evals.kernel_cases.base import Case, Outcome, machine_limits
 from evals.machine import about
 
 CASES: tuple[Case, ...] = (*linear.CASES, *metrics.CASES)
+from evals.kernel_cases import linear, neighbours
+from evals.kernel_cases.base import Case, Outcome, machine_limits
+from evals.machine import about
+
+CASES: tuple[Case, ...] = (*linear.CASES, *neighbours.CASES)
 
 
 @dataclass(frozen=True)

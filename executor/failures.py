@@ -95,6 +95,11 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
     (r"Found array with 0 (sample|feature)", "empty_input", "No rows or no columns are left."),
     (
+        r"Expected n_neighbors <= n_samples_fit",
+        "too_few_rows",
+        "Ask for at most as many neighbours as a fold has training rows, or use fewer folds.",
+    ),
+    (
         r"n_components.*must be|must be between .* n_features|k=.*greater than n_features",
         "too_few_features",
         "Ask for fewer components than there are columns and rows.",

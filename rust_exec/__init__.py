@@ -13,22 +13,21 @@ snake_case ``code``.
 from rust_exec import _native
 from rust_exec._native import KernelInputError, KernelInternalError
 from rust_exec.linear import LinearFolds, LinearPath, linear_folds, linear_path
-from rust_exec.metrics import (
-    confusion_matrices,
-    score_binary,
-    score_multiclass,
-    score_numbers,
-)
+from rust_exec.metrics import confusion_matrices, score_binary, score_multiclass, score_numbers
+from rust_exec.neighbours import Neighbours, nearest_brute, nearest_tree
 
 __all__ = [
     "KernelInputError",
     "KernelInternalError",
     "LinearFolds",
     "LinearPath",
+    "Neighbours",
     "confusion_matrices",
     "cpu_features",
     "linear_folds",
     "linear_path",
+    "nearest_brute",
+    "nearest_tree",
     "score_binary",
     "score_multiclass",
     "score_numbers",

@@ -1,5 +1,8 @@
 """The compiled module; `rust_exec` says what the functions do."""
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -73,6 +76,32 @@ def confusion_matrices(
     *,
     threads: int = 1,
 ) -> NDArray[np.int64]: ...
+
+_Lists: TypeAlias = tuple[NDArray[np.float64], NDArray[np.int64]]
+_Tied: TypeAlias = list[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]]
+
+def nearest_brute(
+    points: NDArray[np.float64],
+    queries: NDArray[np.float64],
+    point_norms: NDArray[np.float64],
+    query_norms: NDArray[np.float64],
+    sizes: Sequence[int],
+    *,
+    merged: bool = False,
+    single: bool = False,
+    threads: int = 1,
+) -> tuple[_Lists, _Tied]: ...
+def nearest_tree(
+    points: NDArray[np.float64],
+    queries: NDArray[np.float64],
+    order: NDArray[np.int64],
+    nodes: NDArray[np.int64],
+    bounds: NDArray[np.float64],
+    sizes: Sequence[int],
+    *,
+    power: float = 2.0,
+    threads: int = 1,
+) -> tuple[_Lists, _Tied]: ...
 def version() -> str: ...
 def cpu_features() -> list[str]: ...
 def vector_level() -> str: ...

@@ -38,7 +38,7 @@ def table(fit: Callable[[Fit, Sequence[Any], Context], FittedModel]) -> dict[typ
     """What runs the ops of this file, where `fit` runs a single Fit."""
 
     def run(op: NeighbourFits, inputs: Sequence[Any], context: Context) -> Any:
-        return _models(op, lambda single: fit(single, inputs, context))
+        return _models(op, lambda single: fit(single, inputs, context), context.threads)
 
     return {NeighbourFits: run, NeighbourModel: _model}
 
@@ -48,16 +48,18 @@ def _model(op: NeighbourModel, inputs: Sequence[Any], context: Context) -> Fitte
     return found
 
 
-def _models(op: NeighbourFits, fit: Callable[[Fit], FittedModel]) -> tuple[FittedModel, ...]:
+def _models(
+    op: NeighbourFits, fit: Callable[[Fit], FittedModel], threads: int
+) -> tuple[FittedModel, ...]:
     """The fitted models in the order of the members."""
     fitted = fit(op.at(op.sizes[-1], "uniform"))
-    searches = dict.fromkeys(op.sizes, Search(fitted, op.sizes))
+    searches = dict.fromkeys(op.sizes, Search(fitted, op.sizes, threads))
     few, many = _parted(op, fitted.estimator.n_samples_fit_)
     if few and many:
         other = fit(op.at(few[-1], "uniform"))
         if other.estimator._fit_method != fitted.estimator._fit_method:
-            searches = dict.fromkeys(few, Search(other, few))
-            searches.update(dict.fromkeys(many, Search(fitted, many)))
+            searches = dict.fromkeys(few, Search(other, few, threads))
+            searches.update(dict.fromkeys(many, Search(fitted, many, threads)))
     return tuple(
         replace(
             fitted,
@@ -83,10 +85,11 @@ class Search:
     `fitted` was fitted with the largest of `sizes` (ascending), and stands for all of them.
     """
 
-    def __init__(self, fitted: FittedModel, sizes: tuple[int, ...]) -> None:
+    def __init__(self, fitted: FittedModel, sizes: tuple[int, ...], threads: int) -> None:
         self.model = fitted.estimator
         self.valid = fitted.valid
         self.sizes = sizes
+        self.threads = threads
         self._found: dict[int, Neighbours] = {}
 
     def neighbours(self, size: int) -> Neighbours:
@@ -102,6 +105,9 @@ class Search:
         return self._found[size]
 
     def _search(self, sizes: list[int]) -> dict[int, Neighbours]:
+        found = kernel_search(self.library(sizes[-1], "distance"), self.valid, sizes, self.threads)
+        if found is not None:
+            return found
         seeker = _voter(self, sizes[-1], "uniform")
         distances, indices = seeker.seek(self.valid, sizes)
         if seeker.cuts is None:
@@ -149,6 +155,17 @@ class Search:
         model = copy.copy(self.model)
         model.n_neighbors, model.weights = size, weights
         return model
+
+
+def kernel_search(
+    model: Any, rows: Any, sizes: list[int], threads: int
+) -> dict[int, Neighbours] | None:
+    """The neighbours by number from the kernel, where there is one that serves the search."""
+    try:
+        from executor.backends.rust import neighbours
+    except ImportError:
+        return None
+    return neighbours.nearest(model, rows, sizes, threads)
 
 
 class _Voter:

@@ -4,6 +4,7 @@
 mod family;
 mod linear;
 mod metrics;
+mod neighbours;
 
 use ndarray::{Array2, ShapeBuilder};
 use numpy::{
@@ -192,6 +193,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("KernelInternalError", py.get_type::<KernelInternalError>())?;
     linear::register(module)?;
     metrics::register(module)?;
+    neighbours::register(module)?;
     module.add_function(wrap_pyfunction!(version, module)?)?;
     module.add_function(wrap_pyfunction!(cpu_features, module)?)?;
     module.add_function(wrap_pyfunction!(vector_level, module)?)

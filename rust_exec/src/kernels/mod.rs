@@ -10,6 +10,7 @@ pub mod linear;
 pub mod metrics;
 pub mod models;
 pub mod moments;
+pub mod neighbours;
 pub mod nets;
 pub mod normal;
 pub mod simd;

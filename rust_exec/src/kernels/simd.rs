@@ -5,8 +5,8 @@
 //! on the order of floating-point operations beyond what the kernel promises: no instruction set
 //! reorders or fuses anything that the source does not.
 //!
-//! `STRATUM_KERNELS_SIMD=portable` holds our own loops back; it is read once. faer's matrix products
-//! choose for themselves, AVX-512 where there is any.
+//! `STRATUM_KERNELS_SIMD` holds our own loops back: `portable`, or `v3` (AVX2) where there is more;
+//! it is read once. faer's matrix products choose for themselves, AVX-512 where there is any.
 
 use std::sync::OnceLock;
 
@@ -14,15 +14,18 @@ use pulp::Arch;
 
 const VARIABLE: &str = "STRATUM_KERNELS_SIMD";
 
-fn arch() -> Arch {
+/// The instruction set to run with, for `WithSimd` and for closures.
+pub fn arch() -> Arch {
     static CHOSEN: OnceLock<Arch> = OnceLock::new();
     *CHOSEN.get_or_init(|| chosen(&std::env::var(VARIABLE).unwrap_or_default()))
 }
 
-/// The least instruction set if it is called for, or else the widest.
+/// The instruction set of that name if there is one, or else the widest.
 fn chosen(name: &str) -> Arch {
     match name {
         "portable" => Arch::Scalar,
+        #[cfg(target_arch = "x86_64")]
+        "v3" => pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3),
         _ => Arch::new(),
     }
 }
@@ -33,6 +36,8 @@ pub fn level() -> &'static str {
         Arch::Scalar => "portable",
         #[cfg(target_arch = "x86_64")]
         Arch::V3(_) => "v3",
+        #[cfg(target_arch = "x86_64")]
+        Arch::V4(_) => "v4",
         #[cfg(target_arch = "aarch64")]
         Arch::Neon(_) => "neon",
         #[allow(unreachable_patterns, reason = "more of them on other platforms")]
@@ -53,7 +58,7 @@ mod tests {
 
     #[test]
     fn every_name_chooses_something() {
-        for name in ["portable", "", "no such thing"] {
+        for name in ["portable", "v3", "", "no such thing"] {
             let sum = chosen(name).dispatch(|| (0..100).map(f64::from).sum::<f64>());
             assert_eq!(sum, 4950.0);
         }

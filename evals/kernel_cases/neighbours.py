@@ -1,0 +1,126 @@
+"""Nearest neighbours: every number of neighbours and weighting of a fold from one search."""
+
+import json
+import os
+import subprocess
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evals.kernel_cases.base import (
+    Case,
+    Machine,
+    Outcome,
+    Target,
+    clock_seconds_of,
+    peak_of,
+    relative_difference,
+    seconds_of,
+)
+from evals.kernel_cases.neighbours_library import (
+    SIZES,
+    WEIGHTS,
+    Job,
+    data,
+    folds,
+    models,
+    shared,
+)
+from executor.backends import neighbours
+from executor.backends.base import Context
+from executor.backends.python import PythonBackend
+from planner.expressions import Call
+from planner.ops import Fit
+from planner.ops_neighbours import NeighbourFits
+
+SKLEARNEX = Path(".venv-sklearnex/bin/python")
+_LIMIT = 120.0  # seconds that the other library may take for a row
+_DIFFERENCE = 1e-9
+
+
+def _measured(job: Job, machine: Machine) -> Outcome:
+    x, y = data(job)
+    split = folds(job)
+    members = tuple((size, weights) for size in SIZES for weights in sorted(WEIGHTS))
+    op = NeighbourFits(Fit(Call("KNeighborsRegressor"), "regression"), members)
+    backend = PythonBackend()
+
+    def work(threads: int = 1) -> list[list[np.ndarray]]:
+        groups = [
+            backend.run(op, [x, split, y], Context(fold, threads)) for fold in range(job.folds)
+        ]
+        return [[model.estimator.predict(model.valid) for model in group] for group in groups]
+
+    declined = _declined(work)
+    found = work()[0]
+    seconds, wanted = models(job)
+    train, valid = (len(side) for side in split[0])
+    return Outcome(
+        ours=seconds_of(work),
+        libraries={"scikit-learn": seconds, "NumPy, shared": shared(job), "sklearnex": _other(job)},
+        limit=machine.seconds(products=2.0 * train * valid * job.columns * job.folds),
+        difference=relative_difference(found, [wanted[member] for member in members]),
+        bound=_DIFFERENCE,
+        declined=declined,
+        two=(clock_seconds_of(partial(work, 2)), clock_seconds_of(work)),
+        peak=peak_of(work),
+    )
+
+
+def _declined(work: Any) -> int:
+    """Searches that the kernel leaves to the library."""
+    answered: list[bool] = []
+    search = neighbours.kernel_search
+
+    def noted(*arguments: Any) -> Any:
+        found = search(*arguments)
+        answered.append(found is not None)
+        return found
+
+    neighbours.kernel_search = noted
+    try:
+        work()
+    finally:
+        neighbours.kernel_search = search
+    return answered.count(False)
+
+
+def _other(job: Job) -> float | None:
+    """Seconds of scikit-learn-intelex in its own environment; None if it has none."""
+    if not SKLEARNEX.exists():
+        return None
+    command = [str(SKLEARNEX), "-m", "evals.kernel_cases.neighbours_library"]
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(
+            # oneDAL takes its threads from the cores it may run on.
+            ["taskset", "-c", "0", *command, json.dumps(asdict(job))],
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT,
+            check=True,
+            env={**os.environ, **threads},
+        )
+    except (subprocess.SubprocessError, OSError):
+        return None
+    return float(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _case(job: Job, *targets: Target) -> Case:
+    ties = ", tied" if job.tied else ""
+    asked = f", {job.asked} rows asked" if job.asked else f" x {job.folds} folds"
+    name = f"{len(SIZES)} k x 2 weights{asked}, {job.rows // 1000}k x {job.columns}{ties}"
+    return Case("neighbours", name, partial(_measured, job), targets)
+
+
+CASES = (
+    _case(Job(20_000, 30), Target(20.0)),
+    _case(Job(20_000, 30, tied=True)),
+    _case(Job(20_000, 10), Target(20.0)),
+    _case(Job(20_000, 10, tied=True)),
+    _case(Job(20_000, 100)),
+    _case(Job(200_000, 30, asked=2_000)),
+)

@@ -1,0 +1,228 @@
+"""Nearest neighbours by the kernel, against scikit-learn's own searches, to the last bit."""
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from threadpoolctl import threadpool_limits
+
+import rust_exec
+from executor.backends.neighbours import kernel_search
+from tests.executor.test_neighbours import MANY, Data, compare
+
+SIZES = [1, 2, 7, 30]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """As in a worker."""
+    with threadpool_limits(1):
+        yield
+
+
+def lists(points: Any, asked: Any, sizes: list[int], threads: int = 1, **params: Any) -> Any:
+    model = KNeighborsRegressor(sizes[-1], **params).fit(points, np.zeros(points.shape[0]))
+    return kernel_search(model, asked, sizes, threads)
+
+
+def check(points: Any, asked: Any, sizes: list[int], **params: Any) -> None:
+    """Distances, neighbours and their order are those of a search for each size."""
+    found = lists(points, asked, sizes, **params)
+    assert found is not None
+    for size, (distances, rows) in found.items():
+        model = KNeighborsRegressor(size, **params).fit(points, np.zeros(points.shape[0]))
+        wanted = model.kneighbors(asked)
+        assert distances.flags.c_contiguous and rows.flags.c_contiguous
+        np.testing.assert_array_equal(distances, wanted[0])
+        np.testing.assert_array_equal(rows, wanted[1])
+
+
+def table(kind: str, rows: int, columns: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(rows, columns))
+    match kind:
+        case "integers":
+            return np.round(values)
+        case "scaled integers":
+            return (np.round(values) - 0.37) / 1.7
+        case "duplicates":
+            return values[rng.integers(0, rows // 3 + 1, rows)]
+        case "one value":
+            return np.ones((rows, columns)) * 0.1
+        case "far":
+            return 1e9 + values * 1e-3
+        case "wide":
+            return values * np.logspace(-20, 20, columns)
+        case "tiny":
+            return values * 1e-160
+    return values
+
+
+KINDS = ["plain", "integers", "scaled integers", "duplicates", "one value", "far", "wide", "tiny"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("algorithm", ["brute", "kd_tree"])
+@pytest.mark.parametrize(
+    ("rows", "asked", "columns"),
+    [(700, 300, 6), (513, 257, 20), (300, 1300, 9), (300, 1025, 17), (64, 1, 4), (31, 96, 1)],
+)
+def test_lists_are_the_librarys(
+    kind: str, algorithm: str, rows: int, asked: int, columns: int
+) -> None:
+    both = table(kind, rows + asked, columns)
+    sizes = [size for size in (*SIZES, rows // 2, rows) if size <= rows]
+    check(both[:rows], both[rows:], sorted(set(sizes)), algorithm=algorithm)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kind=st.sampled_from(KINDS),
+    algorithm=st.sampled_from(["brute", "kd_tree"]),
+    rows=st.integers(2, 90),
+    asked=st.integers(1, 40),
+    columns=st.integers(1, 40),
+    leaf=st.integers(1, 40),
+    seed=st.integers(0, 2**20),
+    single=st.booleans(),
+)
+def test_any_shape(
+    kind: str, algorithm: str, rows: int, asked: int, columns: int, leaf: int, seed: int,
+    single: bool,
+) -> None:  # fmt: skip
+    both = table(kind, rows + asked, columns, seed)
+    if single:
+        both = both.astype(np.float32)
+    sizes = sorted({1, rows // 2 or 1, rows})
+    check(both[:rows], both[rows:], sizes, algorithm=algorithm, leaf_size=leaf)
+
+
+@pytest.mark.parametrize("columns", [2, 30, 255, 256])
+def test_an_odd_last_row_is_the_librarys(columns: int) -> None:
+    both = table("plain", 600 + 257, columns)
+    check(both[:600], both[600:], SIZES, algorithm="brute")
+
+
+@pytest.mark.parametrize("columns", [4, 20])
+@pytest.mark.parametrize("kind", ["plain", "integers", "scaled integers", "duplicates", "far"])
+@pytest.mark.parametrize("name", ["KNeighborsClassifier", "KNeighborsRegressor"])
+def test_predictions_are_equal_to_the_last_bit(name: str, kind: str, columns: int) -> None:
+    both = table(kind, 1500, columns)
+    y = np.random.default_rng(1).integers(0, 4, 900)
+    compare(name, Data(both[:900], both[900:], y), MANY, exact=True)
+
+
+@pytest.mark.parametrize("name", ["KNeighborsClassifier", "KNeighborsRegressor"])
+def test_rows_that_are_training_rows_have_no_distance(name: str) -> None:
+    points = np.round(table("plain", 400, 20))
+    y = np.random.default_rng(2).integers(0, 3, 400)
+    compare(name, Data(points, points[:150], y), MANY, exact=True)
+
+
+@pytest.mark.parametrize("algorithm", ["brute", "kd_tree"])
+def test_threads_change_nothing(algorithm: str) -> None:
+    both = table("duplicates", 1600, 8)
+    one = lists(both[:900], both[900:], SIZES, 1, algorithm=algorithm)
+    two = lists(both[:900], both[900:], SIZES, 3, algorithm=algorithm)
+    for size in SIZES:
+        for a, b in zip(one[size], two[size], strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("both", "params"),
+    [
+        (table("plain", 200, 257), {"algorithm": "brute"}),  # a BLAS sums it in parts
+        (table("plain", 200, 20), {"p": 1}),
+        (table("plain", 200, 20), {"p": 3}),
+        (table("plain", 200, 20), {"metric": "cosine"}),
+        (table("plain", 200, 3), {"algorithm": "ball_tree"}),
+        (np.round(table("plain", 200, 20)).astype(np.int64), {}),
+        (sp.csr_matrix(table("plain", 200, 20)), {}),
+        (table("plain", 200, 20) * 1e160, {"algorithm": "brute"}),
+        (table("plain", 200, 6) * 1e160, {"algorithm": "kd_tree"}),
+        (table("plain", 200, 6), {"metric": "minkowski", "metric_params": {"w": np.ones(6)}}),
+    ],
+)
+def test_other_searches_are_left_to_the_library(both: Any, params: dict[str, Any]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert lists(both[:150], both[150:], [1, 5], **params) is None
+
+
+def test_a_tree_of_few_features_and_many_rows_is_faster_than_the_kernel() -> None:
+    both = table("plain", 9_000, 2)
+    assert lists(both[:8_900], both[8_900:], [1, 5]) is None
+
+
+def test_several_threads_of_the_library_break_ties_in_another_way() -> None:
+    both = table("plain", 1600, 20)
+    with threadpool_limits(2):
+        assert lists(both[:1500], both[1500:], [1, 5]) is None
+        assert lists(both[:50], both[50:], [1, 5], algorithm="brute") is not None
+
+
+def test_integers_in_a_tree() -> None:
+    both = np.random.default_rng(0).integers(-3, 4, (500, 7))
+    check(both[:400], both[400:], SIZES)
+
+
+def test_frames() -> None:
+    both = pd.DataFrame(table("plain", 300, 17), columns=[f"ż{place}" for place in range(17)])
+    check(both.iloc[:200], both.iloc[200:], SIZES)
+    with pytest.raises(ValueError, match="feature names"):
+        lists(both.iloc[:200], both.iloc[200:].set_axis(range(17), axis=1).add_prefix("x"), SIZES)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("columns", [4, 20])
+def test_gaps_are_an_error_of_the_library(columns: int, bad: float) -> None:
+    both = table("plain", 300, columns)
+    both[250, 1] = bad
+    with pytest.raises(ValueError, match="contains (NaN|infinity)"):
+        lists(both[:200], both[200:], SIZES)
+
+
+def test_a_fault_of_the_kernel_is_told_and_the_library_searches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: Any, **__: Any) -> Any:
+        error = rust_exec.KernelInternalError("no")
+        error.code = "kernel_internal"
+        raise error
+
+    both = table("plain", 300, 20)
+    monkeypatch.setattr(rust_exec, "nearest_brute", fails)
+    with pytest.warns(RuntimeWarning, match="kernel_internal"):
+        assert lists(both[:200], both[200:], SIZES) is None
+
+
+def test_one_search_of_the_kernel_serves_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = table("duplicates", 300, 20)
+    y = np.arange(200.0)
+    compare("KNeighborsRegressor", Data(both[:200], both[200:], y), MANY)  # after the trial
+    asked: list[Any] = []
+    kernel = rust_exec.nearest_brute
+
+    def noted(*arguments: Any, **named: Any) -> Any:
+        asked.append(arguments[4])
+        return kernel(*arguments, **named)
+
+    monkeypatch.setattr(rust_exec, "nearest_brute", noted)
+    compare("KNeighborsRegressor", Data(both[:200], both[200:], y), MANY, exact=True)
+    assert asked == [[1, 2, 7, 30]]
+
+
+def test_more_neighbours_than_rows_is_an_error_of_that_model_alone() -> None:
+    both = table("plain", 60, 20)
+    data = Data(both[:40], both[40:], np.arange(40) % 3)
+    members = [(size, "distance") for size in (3, 40, 41)]
+    for kind in (KNeighborsClassifier, KNeighborsRegressor):
+        compare(kind.__name__, data, members, exact=True)
