@@ -20,16 +20,11 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from evals.kernel_cases import linear, metrics
+from evals.kernel_cases import linear
 from evals.kernel_cases.base import Case, Outcome, machine_limits
 from evals.machine import about
 
-CASES: tuple[Case, ...] = (*linear.CASES, *metrics.CASES)
-from evals.kernel_cases import linear, neighbours
-from evals.kernel_cases.base import Case, Outcome, machine_limits
-from evals.machine import about
-
-CASES: tuple[Case, ...] = (*linear.CASES, *neighbours.CASES)
+CASES: tuple[Case, ...] = (*linear.CASES,)
 
 
 @dataclass(frozen=True)

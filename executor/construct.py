@@ -19,7 +19,9 @@ _LIGHTGBM = {"deterministic": True, "n_jobs": 1, "verbose": -1}
 _XGBOOST = {"n_jobs": 1, "verbosity": 0}
 _CATBOOST = {"thread_count": 1, "verbose": False, "allow_writing_files": False}
 # Of these there are quicker ones with equal results.
-_DISTINCT_TEXT = {"CountVectorizer", "TfidfVectorizer", "HashingVectorizer", "StringEncoder"}
+_DISTINCT_TEXT = frozenset(
+    "CountVectorizer HashingVectorizer StringEncoder TfidfVectorizer TruncatedSVD".split()
+)
 
 
 def construct(call: Call) -> Any:

@@ -81,9 +81,9 @@ class ChosenColumns(Encoding):
 class TermCounts(Encoding):
     """Counts of all terms of a text column. `transformer` says what is a term.
 
-    Inputs: features, folds. Value per fold: ``(terms, train, valid)``: the terms of the training
-    rows in the order in which they first come up, and sparse (n_train, terms) and
-    (n_valid, terms) counts.
+    Inputs: features, folds. Value per fold: ``(terms, train, train codes, valid, valid codes)``:
+    the terms of the training rows in the order in which they first come up; and of both sides
+    sparse (distinct texts, terms) counts and for each row, which distinct text it has.
     """
 
     @property
@@ -95,5 +95,9 @@ class TermCounts(Encoding):
 class Vocabulary(Encoding):
     """The matrices of a text vectoriser from counts of all terms. Input: TermCounts.
 
+    `narrower`: some counted terms are not its own, for their `ngram_range` is wider.
+
     Value per fold: the pair (training features, validation features), as of an Encode.
     """
+
+    narrower: bool = False

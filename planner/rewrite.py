@@ -17,6 +17,7 @@ from functools import partial
 from planner.graph import Graph, Node, substitute, walk
 from planner.rules.components import group_components
 from planner.rules.decompositions import group_decompositions
+from planner.rules.distinct import distinct_components
 from planner.rules.hoist import hoist_row_wise
 from planner.rules.linear import group_linear
 from planner.rules.neighbours import group_neighbours
@@ -48,6 +49,7 @@ RULES: tuple[Rule, ...] = (
     Rule("group_selections", group_selections, groups=True),
     Rule("group_decompositions", group_decompositions, groups=True),
     Rule("group_components", group_components, groups=True),
+    Rule("distinct_components", distinct_components, groups=True),
     # Last of the logical rules: groups hide the fits that other rules look for.
     Rule("group_linear", group_linear, groups=True),
     Rule("group_prefixes", group_prefixes, groups=True),

@@ -15,15 +15,33 @@ from rust_exec._native import KernelInputError, KernelInternalError
 from rust_exec.linear import LinearFolds, LinearPath, linear_folds, linear_path
 from rust_exec.metrics import confusion_matrices, score_binary, score_multiclass, score_numbers
 from rust_exec.neighbours import Neighbours, nearest_brute, nearest_tree
+from rust_exec.strings import (
+    Counts,
+    Terms,
+    Texts,
+    as_texts,
+    count_known_terms,
+    count_terms,
+    equal_rows,
+    hash_terms,
+)
 
 __all__ = [
+    "Counts",
     "KernelInputError",
     "KernelInternalError",
     "LinearFolds",
     "LinearPath",
     "Neighbours",
+    "Terms",
+    "Texts",
+    "as_texts",
     "confusion_matrices",
+    "count_known_terms",
+    "count_terms",
     "cpu_features",
+    "equal_rows",
+    "hash_terms",
     "linear_folds",
     "linear_path",
     "nearest_brute",

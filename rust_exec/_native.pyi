@@ -1,7 +1,7 @@
 """The compiled module; `rust_exec` says what the functions do."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +102,24 @@ def nearest_tree(
     power: float = 2.0,
     threads: int = 1,
 ) -> tuple[_Lists, _Tied]: ...
+
+_Texts = tuple[NDArray[np.uint8], NDArray[np.int64]]
+_Rows = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]]
+StringsSettings = tuple[
+    str, int, tuple[int, int], bool, _Texts, tuple[NDArray[np.uint32], NDArray[np.uint8]]
+]
+
+def strings_alphabet(texts: _Texts) -> NDArray[np.uint32]: ...
+def strings_count(
+    texts: _Texts, settings: StringsSettings, threads: int
+) -> tuple[_Texts, _Rows]: ...
+def strings_count_known(texts: _Texts, settings: StringsSettings, vocabulary: _Texts) -> _Rows: ...
+def strings_hash(
+    texts: _Texts, settings: StringsSettings, columns: int, alternate_sign: bool
+) -> _Rows: ...
+def equal_rows(
+    matrix: tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int32]], width: int, most: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None: ...
 def version() -> str: ...
 def cpu_features() -> list[str]: ...
 def vector_level() -> str: ...

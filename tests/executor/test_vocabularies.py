@@ -89,20 +89,36 @@ def outcome(ask: Callable[[], Any]) -> Any:
 
 
 def vectorise(
-    train: Any, valid: Any, terms: dict[str, Any], name: str, more: dict[str, Any]
+    train: Any,
+    valid: Any,
+    terms: dict[str, Any],
+    name: str,
+    more: dict[str, Any],
+    wider: dict[str, Any] | None = None,
 ) -> Any:
-    """The pair of sides, or the library's error."""
+    """The pair of sides, or the library's error; from terms of a `wider` range, if given."""
     folds: Any = [(np.arange(len(train)), np.arange(len(valid)))]
 
     def both() -> Any:
-        shared = BACKEND.run(TermCounts(call(name, terms)), [(train, valid), folds], CONTEXT)
-        return BACKEND.run(Vocabulary(call(name, {**terms, **more})), [shared], CONTEXT)
+        counted = TermCounts(call(name, {**terms, **(wider or {})}))
+        shared = BACKEND.run(counted, [(train, valid), folds], CONTEXT)
+        op = Vocabulary(call(name, {**terms, **more}), narrower=wider is not None)
+        return BACKEND.run(op, [shared], CONTEXT)
 
     return outcome(both)
 
 
-def compare(train: Any, valid: Any, terms: dict[str, Any], name: str, more: dict[str, Any]) -> None:
-    found = vectorise(train, valid, terms, name, more)
+def compare(
+    train: Any,
+    valid: Any,
+    terms: dict[str, Any],
+    name: str,
+    more: dict[str, Any],
+    wider: dict[str, Any] | None = None,
+) -> None:
+    found = vectorise(train, valid, terms, name, more, wider)
+    if wider is not None and isinstance(vectorise(train, valid, {**terms, **wider}, name, {}), str):
+        return  # there are no terms at all: the counting says so, for the narrower as well
     model = getattr(text, name)(**terms, **more)
     wanted = outcome(lambda: (model.fit_transform(train), model.transform(valid)))
     if isinstance(wanted, str):
@@ -129,6 +145,23 @@ def test_weights(
     train: list[str], valid: list[str], terms: Any, bounds: dict[str, Any], weights: dict[str, Any]
 ) -> None:
     compare(train, valid, terms, "TfidfVectorizer", {**bounds, **weights})
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    TEXTS,
+    TEXTS,
+    st.sampled_from(["word", "char", "char_wb"]),
+    st.lists(st.integers(1, 6), min_size=4, max_size=4).map(sorted),
+    BOUNDS,
+)
+def test_narrower_ranges_of_a_wider_one(
+    train: list[str], valid: list[str], analyzer: str, sizes: list[int], bounds: dict[str, Any]
+) -> None:
+    terms = {"analyzer": analyzer, "ngram_range": (sizes[1], sizes[2])}
+    wider = {"ngram_range": (sizes[0], sizes[3])}
+    for name in ("CountVectorizer", "TfidfVectorizer"):
+        compare(train, valid, terms, name, bounds, wider)
 
 
 def test_columns_of_a_table() -> None:

@@ -96,6 +96,16 @@ def test_bounds_of_vocabularies_are_one_counting(engine: Engine) -> None:
     ]
 
 
+def test_ranges_of_n_grams_are_counted_with_one_that_holds_them(engine: Engine) -> None:
+    specs = [
+        encoded(f"TfidfVectorizer(analyzer='char_wb', ngram_range={sizes})", "note")
+        for sizes in ("(2, 3)", "(3, 5)", "(2, 4)", "(3, 3)")
+    ]
+    counted = [label for label in graph(engine, *specs) if label.startswith("term counts")]
+    assert counted == ["term counts of TfidfVectorizer(analyzer='char_wb', ngram_range=(2, 4))"]
+    assert parts(engine, *specs) == (1, 1, 3)  # nothing but itself is within (3, 5)
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [
@@ -120,7 +130,11 @@ def test_what_shares_nothing_stays_as_it_is(engine: Engine, first: str, second: 
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        ("TfidfVectorizer()", "TfidfVectorizer(ngram_range=(1, 2))"),
+        ("TfidfVectorizer(ngram_range=(2, 3))", "TfidfVectorizer(ngram_range=(1, 2))"),
+        (
+            "TfidfVectorizer(token_pattern='.+')",
+            "TfidfVectorizer(token_pattern='.+', ngram_range=(1, 2))",
+        ),
         ("TfidfVectorizer()", "TfidfVectorizer(lowercase=False)"),
         ("TfidfVectorizer()", "TfidfVectorizer(vocabulary=['lake'])"),
         ("CountVectorizer()", "HashingVectorizer()"),
@@ -186,7 +200,10 @@ def test_scores_of_classifiers(engine: Engine, target: str) -> None:
 
 def test_scores_of_texts(engine: Engine) -> None:
     steps = ["TfidfVectorizer()", "TfidfVectorizer(min_df=20)", "CountVectorizer(max_features=3)",
-             "TfidfVectorizer(max_df=0.5, norm='l1')", "CountVectorizer(binary=True)"]  # fmt: skip
+             "TfidfVectorizer(max_df=0.5, norm='l1')", "CountVectorizer(binary=True)",
+             "TfidfVectorizer(ngram_range=(1, 2))", "TfidfVectorizer(ngram_range=(2, 2))",
+             "CountVectorizer(analyzer='char_wb', ngram_range=(3, 4), min_df=2)",
+             "TfidfVectorizer(analyzer='char_wb', ngram_range=(4, 4))"]  # fmt: skip
     for prepare in ([], [{"derive": {"note": "note || ' ' || owner"}}]):
         specs = [encoded(step, "note", model="Ridge(1)", prepare=prepare) for step in steps]
         together = engine.run(*specs, cv=CV, rules=ENCODINGS)

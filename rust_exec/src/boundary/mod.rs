@@ -5,6 +5,7 @@ mod family;
 mod linear;
 mod metrics;
 mod neighbours;
+mod strings;
 
 use ndarray::{Array2, ShapeBuilder};
 use numpy::{
@@ -194,6 +195,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     linear::register(module)?;
     metrics::register(module)?;
     neighbours::register(module)?;
+    strings::register(module)?;
     module.add_function(wrap_pyfunction!(version, module)?)?;
     module.add_function(wrap_pyfunction!(cpu_features, module)?)?;
     module.add_function(wrap_pyfunction!(vector_level, module)?)

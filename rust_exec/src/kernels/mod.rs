@@ -15,4 +15,5 @@ pub mod nets;
 pub mod normal;
 pub mod simd;
 pub mod spectrum;
+pub mod strings;
 pub mod workers;
