@@ -36,7 +36,7 @@ from planner.ops_encodings import (
     TermCounts,
     Vocabulary,
 )
-from planner.ops_linear import LinearFolds, LinearPath
+from planner.ops_linear import LinearBlocks, LinearFolds, LinearPath
 from planner.ops_neighbours import NeighbourFits
 from planner.ops_prefix import PrefixFit, PrefixPredict
 
@@ -114,7 +114,7 @@ def seconds_of(op: Op, shape: Shape, model: Op | None = None) -> float:
             return 0.002 + shape.cells * op.sizes[-1] * 4e-10 + len(op.members) * 1e-4
         case Blend() | OutOfFold() | WithHeldOut():
             return 5e-4 + shape.valid * sum(op.counts) * 2e-8
-        case LinearFolds():
+        case LinearFolds() | LinearBlocks():
             return 0.002 + shape.cells * (2e-8 + shape.columns * 4e-10) + _solve(op, shape)
         case LinearPath():
             return 0.001 + shape.cells * shape.columns * 4e-10 + _solve(op, shape)
@@ -124,7 +124,7 @@ def seconds_of(op: Op, shape: Shape, model: Op | None = None) -> float:
             return 0.0002
 
 
-def _solve(op: LinearFolds | LinearPath, shape: Shape) -> float:
+def _solve(op: LinearBlocks | LinearFolds | LinearPath, shape: Shape) -> float:
     """What each member takes besides the moments that all of them share."""
     descent = 2e-8 * shape.columns * shape.columns
     return len(op.members) * (5e-5 + descent + shape.cells * 2e-10)
@@ -157,7 +157,7 @@ def bytes_of(op: Op, shape: Shape) -> int:
             return shape.rows * shape.columns * 24
         case Columns():
             return shape.rows * shape.columns * 16
-        case LinearFolds() | LinearPath():
+        case LinearBlocks() | LinearFolds() | LinearPath():
             return read + 8 * shape.columns * shape.columns * 4
         case _:
             return read // 8 + 16 * (shape.rows + shape.valid)

@@ -17,6 +17,7 @@ from planner.graph import Node, Op, Plane, Role
 from planner.ops import Apply, Columns, Concat, Encode, Folds, Materialise, Vector
 from planner.ops_blend import OutOfFold, WithHeldOut
 from planner.ops_encodings import ChosenColumns, Components, Vocabulary
+from planner.ops_linear import LinearBlocks
 from planner.plan import Instruction, Value
 from planner.widths import Width, after, beside
 
@@ -127,7 +128,7 @@ class Estimates:
         train, valid = (self.rows(node), 0) if split is None else self._sides(split, fold)
         out = self.width(node)
         read = out
-        made = isinstance(op, Concat | Columns) or not node.inputs
+        made = isinstance(op, Concat | Columns | LinearBlocks) or not node.inputs
         if not made and node.inputs[0].plane is not Plane.TABLE:
             read = self.width(node.inputs[0])
         if fold is None and node.plane is Plane.WHOLE:
@@ -196,6 +197,13 @@ class Estimates:
             return after(op.transformer, self.width(node.inputs[1]), self._trained(node), 1)
         if isinstance(op, Vocabulary):
             return after(op.transformer, self.width(node.inputs[0]), self._trained(node), 1)
+        if isinstance(op, LinearBlocks):
+            rows = self._trained(node)
+            blocks = [self.width(source) for source in node.inputs[: len(op.blocks)]]
+            for place, calls in enumerate(op.blocks):
+                for call in calls:
+                    blocks[place] = after(call, blocks[place], rows)
+            return beside(blocks, 0.0)
         if isinstance(op, OutOfFold | WithHeldOut):
             return Width(len(op.counts))
         if not node.inputs or node.inputs[0].plane is Plane.TABLE:

@@ -116,6 +116,34 @@ class LinearFolds(Op):
 
 
 @dataclass(frozen=True)
+class LinearBlocks(Op):
+    """Linear models of all folds from shared second moments of columns under several encoders.
+
+    Equals a ColumnTransformer of `blocks` in front of each member, per fold. A block is columns
+    and the transformers that they pass through, in order: numbers under an imputer and a scaler,
+    or categories under OneHotEncoder. `sparse_threshold` is that of a Concat. Inputs: the columns
+    of each block, folds, target. Value: per fold what LinearPath gives.
+    """
+
+    members: tuple[Call, ...]
+    blocks: tuple[tuple[Call, ...], ...]
+    function: str | None = None
+    sparse_threshold: float | None = None
+    plane: ClassVar[Plane] = Plane.WHOLE
+    role: ClassVar[Role] = Role.FIT
+
+    @property
+    def label(self) -> str:
+        steps = dict.fromkeys(call.name for block in self.blocks for call in block)
+        front = f"{', '.join(steps)}; " if steps else ""
+        return f"{front}{_listed(self.members)} over all folds from shared moments"
+
+    @property
+    def subject(self) -> str:
+        return _names(self.members)
+
+
+@dataclass(frozen=True)
 class LinearPath(Op):
     """Linear models of one encoded matrix per fold, from its second moments.
 

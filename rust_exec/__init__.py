@@ -12,7 +12,7 @@ snake_case ``code``.
 
 from rust_exec import _native
 from rust_exec._native import KernelInputError, KernelInternalError
-from rust_exec.linear import LinearFolds, LinearPath, linear_folds, linear_path
+from rust_exec.linear import Categories, LinearFolds, LinearPath, linear_folds, linear_path
 from rust_exec.metrics import confusion_matrices, score_binary, score_multiclass, score_numbers
 from rust_exec.neighbours import Neighbours, nearest_brute, nearest_tree
 from rust_exec.strings import (
@@ -27,6 +27,7 @@ from rust_exec.strings import (
 )
 
 __all__ = [
+    "Categories",
     "Counts",
     "KernelInputError",
     "KernelInternalError",

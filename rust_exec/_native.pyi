@@ -24,6 +24,10 @@ def linear_folds(
     scale: bool = False,
     fit_intercept: bool = True,
     threads: int = 1,
+    categories: tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]] | None = None,
+    order: NDArray[np.int64] | None = None,
+    fills: NDArray[np.float64] | None = None,
+    divisors: NDArray[np.float64] | None = None,
 ) -> tuple[
     NDArray[np.float64],
     NDArray[np.float64],

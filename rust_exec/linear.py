@@ -10,8 +10,27 @@ from rust_exec import _native
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Categories:
+    """Categorical columns whose one-hot columns are features of a linear model.
+
+    Attributes:
+        codes: (n, c) int32 of any strides, the number of each row's category, in the order of the
+            library's one-hot columns; -1 for a row that is of none of them.
+        sizes: (c,) int64 how many categories each column has.
+        drop: (c,) int64 as the `drop` of ``OneHotEncoder``: 0 for none, 1 for "first", 2 for
+            "if_binary". Which category that is depends on those that the training rows have.
+    """
+
+    codes: NDArray[np.int32]
+    sizes: NDArray[np.int64]
+    drop: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class LinearFolds:
     """Linear models of K folds on ``p`` features; ``m`` members, closed forms before nets.
+
+    Features are the columns, then the categories of each categorical column.
 
     Attributes:
         coef: (K, m, p) coefficients on the raw (imputed, unscaled) features.
@@ -63,6 +82,10 @@ def linear_folds(
     scale: bool = False,
     fit_intercept: bool = True,
     threads: int = 1,
+    categories: Categories | None = None,
+    order: NDArray[np.int64] | None = None,
+    fills: NDArray[np.float64] | None = None,
+    divisors: NDArray[np.float64] | None = None,
 ) -> LinearFolds:
     """Fit a family of linear models on every fold, and predict the validation rows.
 
@@ -74,6 +97,10 @@ def linear_folds(
     rounding can change its mean squared error by at most 1e-9 of itself (nets: 1e-7);
     coefficients of (nearly) duplicate features may differ by more, since no score depends on
     them.
+
+    With `categories`, the one-hot columns of ``OneHotEncoder(handle_unknown="ignore")`` are
+    features, too, neither imputed nor scaled, and never written out: a row's codes add to sums
+    per category. A category that no training row has is no feature of that fold.
 
     Folds whose validation sets partition the rows (k-fold, stratified, repeated) share one pass
     over the rows; others are summed one by one.
@@ -89,11 +116,18 @@ def linear_folds(
         scale: standardise by training mean and standard deviation.
         fit_intercept: as scikit-learn's.
         threads: most threads to use, the caller's included. Results do not depend on it.
+        categories: one-hot columns beside those of `x`, which may then have none.
+        order: (p,) int64 the features in the order of the library's design, which is that of its
+            coordinate descent; None: columns, then categories.
+        fills: (K, columns of `x`) with ``impute``, what replaces NaN in fold k; NaN for the mean.
+        divisors: (K, columns of `x`) what columns are divided by in fold k, in place of ``scale``;
+            NaN for the standard deviation. Needs an intercept.
 
     Raises:
         KernelInputError: codes ``bad_array``, ``shape_mismatch``, ``empty_matrix``,
             ``empty_fold``, ``index_out_of_range``, ``bad_alpha``, ``bad_net``, ``no_members``,
-            ``bad_threads``, ``too_many_rows``.
+            ``bad_threads``, ``too_many_rows``, ``bad_category``, ``bad_order``,
+            ``bad_statistic``, ``needs_intercept``.
         KernelInternalError: the kernel failed.
     """
     return LinearFolds(
@@ -108,6 +142,12 @@ def linear_folds(
             scale=scale,
             fit_intercept=fit_intercept,
             threads=threads,
+            categories=None
+            if categories is None
+            else (categories.codes, categories.sizes, categories.drop),
+            order=order,
+            fills=fills,
+            divisors=divisors,
         )
     )
 

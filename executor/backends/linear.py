@@ -14,13 +14,14 @@ from executor.backends.base import Context
 from executor.backends.sides import sides, training_target
 from executor.construct import construct
 from executor.failures import describe_failure
+from executor.features import concatenate, same_categories
 from executor.models import fit_model, predict
 from executor.sharing import refused_write
 from planner.errors import StratumError
 from planner.expressions import Call
 from planner.graph import Op
 from planner.ops import Fit, Member
-from planner.ops_linear import LinearFolds, LinearPath
+from planner.ops_linear import LinearBlocks, LinearFolds, LinearPath
 
 Note = tuple[type[Warning], str]
 
@@ -37,10 +38,11 @@ class Answer:
 
 
 Answers = dict[int, Answer]  # by position among the members
+Family = LinearBlocks | LinearFolds | LinearPath
 
 
 def library_answers(
-    op: LinearFolds | LinearPath,
+    op: Family,
     inputs: Sequence[Any],
     context: Context,
     wanted: Iterable[int] | None = None,
@@ -49,15 +51,9 @@ def library_answers(
 
     A member's failure is its own; what its features fail with is raised.
     """
-    features, folds, target = inputs
-    train, valid = sides(features, folds, context)
+    *blocks, folds, target = inputs
+    train, valid = _features(op, blocks, folds, context)
     y = training_target(target, folds, context)
-    if isinstance(op, LinearFolds):
-        front = [Call("SimpleImputer")] * op.impute + [Call("StandardScaler")] * op.scale
-        for call in front:
-            transformer = construct(call)
-            train = transformer.fit_transform(train)
-            valid = transformer.transform(valid)
     found: Answers = {}
     for position in range(len(op.members)) if wanted is None else wanted:
         single = Fit(op.members[position], "regression", op.function)
@@ -67,6 +63,29 @@ def library_answers(
         notes = tuple((warning.category, str(warning.message)) for warning in caught)
         found[position] = Answer(predictions, notes)
     return found
+
+
+def _features(op: Family, blocks: Sequence[Any], folds: Any, context: Context) -> tuple[Any, Any]:
+    """Training and validation features, encoded step by step."""
+    pairs = [sides(block, folds, context) for block in blocks]
+    if isinstance(op, LinearPath):
+        return pairs[0]
+    if isinstance(op, LinearFolds):
+        front = [Call("SimpleImputer")] * op.impute + [Call("StandardScaler")] * op.scale
+        return _encoded(pairs[0], front)
+    done = [_encoded(pair, calls) for pair, calls in zip(pairs, op.blocks, strict=True)]
+    train, sparse = concatenate([pair[0] for pair in done], op.sparse_threshold)
+    valid, _ = concatenate([pair[1] for pair in done], op.sparse_threshold, sparse)
+    return same_categories(train, valid)
+
+
+def _encoded(pair: tuple[Any, Any], calls: Iterable[Call]) -> tuple[Any, Any]:
+    train, valid = pair
+    for call in calls:
+        transformer = construct(call)
+        train = transformer.fit_transform(train)
+        valid = transformer.transform(valid)
+    return train, valid
 
 
 def _alone(op: Fit, train: Any, y: np.ndarray, valid: Any) -> np.ndarray | StratumError:
@@ -83,8 +102,10 @@ def _alone(op: Fit, train: Any, y: np.ndarray, valid: Any) -> np.ndarray | Strat
         return describe_failure(op, error)
 
 
-def _folds(op: LinearFolds, inputs: Sequence[Any], context: Context) -> list[Answers]:
-    count = len(inputs[1])
+def _folds(
+    op: LinearBlocks | LinearFolds, inputs: Sequence[Any], context: Context
+) -> list[Answers]:
+    count = len(inputs[-2])
     return [library_answers(op, inputs, replace(context, fold=fold)) for fold in range(count)]
 
 
@@ -105,6 +126,7 @@ def _member(op: Member, inputs: Sequence[Any], context: Context) -> Any:
 
 
 RUN: dict[type[Op], Callable[[Any, Sequence[Any], Context], Any]] = {
+    LinearBlocks: _folds,
     LinearFolds: _folds,
     LinearPath: _path,
     Member: _member,

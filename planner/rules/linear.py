@@ -2,19 +2,24 @@
 
 Rule input: the outputs of a batch. Rule output: replacements for prediction nodes. Models of the
 same features, folds, target and intercept become one group; where the features are raw columns,
-at most imputed by the mean and standardised, one group also covers all folds.
+imputed, scaled or one-hot encoded, one group also covers all folds.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 
-from planner.binder import schema
 from planner.expressions import Call, text
 from planner.graph import Graph, Node, walk
 from planner.ops import Columns, Concat, Encode, Fit, FitTarget, Member, Predict
-from planner.ops_linear import Closed, LinearFolds, LinearPath, has_intercept, solver_of
-
-_NUMERIC = {"integer", "float", "boolean"}
+from planner.ops_linear import (
+    Closed,
+    LinearBlocks,
+    LinearFolds,
+    LinearPath,
+    has_intercept,
+    solver_of,
+)
+from planner.rules.linear_blocks import blocks_of, plain_numbers
 
 
 def group_linear(graph: Graph, outputs: Sequence[Node]) -> dict[str, Node]:
@@ -64,6 +69,11 @@ def _group(graph: Graph, fit: Node, members: tuple[Call, ...]) -> Node | None:
     if raw is not None:
         columns, impute, scale = raw
         return graph.node(LinearFolds(members, impute, scale, function), columns, folds, target)
+    blocks = blocks_of(features)
+    # Without an intercept, a model also sees where the scaler has put zero.
+    if blocks is not None and (has_intercept(members[0]) or not blocks.scaled):
+        op = LinearBlocks(members, blocks.calls, function, blocks.sparse_threshold)
+        return graph.node(op, *blocks.columns, folds, target)
     if len(members) == 1 and isinstance(solver_of(members[0]), Closed):
         # One closed form alone is as fast in the library; a group needs company to pay.
         return None
@@ -88,14 +98,6 @@ def _raw_columns(features: Node) -> tuple[Node, bool, bool] | None:
         elif isinstance(node.op, Concat) and len(node.inputs) == 2:
             node = node.inputs[1]
         elif isinstance(node.op, Columns) and not node.op.single:
-            return (node, impute, scale) if _plain(node) else None
+            return (node, impute, scale) if plain_numbers(node) else None
         else:
             return None
-
-
-def _plain(columns: Node) -> bool:
-    """Whether all columns are numbers that scikit-learn solves in double precision."""
-    assert isinstance(columns.op, Columns)
-    table = schema(columns.inputs[0])
-    found = [table[name] for name in columns.op.names]
-    return all(c.kind in _NUMERIC and c.sql_type.upper() != "FLOAT" for c in found)

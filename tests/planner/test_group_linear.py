@@ -9,7 +9,7 @@ import pytest
 
 from planner.expressions import Call, text
 from planner.ops import Encode, Fit, Member
-from planner.ops_linear import Closed, LinearFolds, LinearPath, Net, solver_of
+from planner.ops_linear import Closed, LinearBlocks, LinearFolds, LinearPath, Net, solver_of
 from tests.inprocess import EXACT, Engine
 from tests.planner.planning_cases import CV, NUMBERS, RIDGE, flats, ops
 
@@ -21,6 +21,10 @@ ENCODED = [
         "columns": ["owner"],
         "steps": ["OneHotEncoder(handle_unknown='ignore', sparse_output=False)"],
     },
+]
+FITTED = [
+    {"columns": ["rooms", "age"]},
+    {"columns": ["owner"], "steps": ["TargetEncoder(target_type='continuous', random_state=0)"]},
 ]
 
 
@@ -45,7 +49,8 @@ def ridge(model: str = "Ridge()", **changes: Any) -> Spec:
 def groups(engine: Engine, *specs: Spec, **evaluate: Any) -> list[Any]:
     """The group ops that are left after all rules."""
     compiled = engine.compile(*specs, **{"cv": CV, **evaluate})
-    return [op for op in ops(*compiled.outputs) if isinstance(op, LinearFolds | LinearPath)]
+    found = ops(*compiled.outputs)
+    return [op for op in found if isinstance(op, LinearBlocks | LinearFolds | LinearPath)]
 
 
 def test_raw_columns_are_one_group_over_all_folds(engine: Engine) -> None:
@@ -60,11 +65,14 @@ def test_the_family_is_one_group(engine: Engine) -> None:
     assert isinstance(group, LinearFolds)
     assert [text(member) for member in group.members] == sorted(FAMILY)
     (group,) = groups(engine, *[ridge(model, features=ENCODED) for model in FAMILY])
+    assert isinstance(group, LinearBlocks)
+    assert [text(member) for member in group.members] == sorted(FAMILY)
+    (group,) = groups(engine, *[ridge(model, features=FITTED) for model in FAMILY])
     assert isinstance(group, LinearPath)
     assert [text(member) for member in group.members] == sorted(FAMILY)
 
 
-@pytest.mark.parametrize("features", [None, SCALED, ENCODED], ids=["raw", "scaled", "encoded"])
+@pytest.mark.parametrize("features", [None, SCALED, ENCODED, FITTED])
 @pytest.mark.parametrize("target", ["price", {"column": "price", "transform": "log1p"}], ids=str)
 @pytest.mark.parametrize("kernels", [True, False])
 def test_the_family_scores_as_single_fits(
@@ -125,7 +133,7 @@ def test_one_net_of_encoded_features_is_a_group_and_one_closed_form_is_not(
     engine: Engine,
 ) -> None:
     for model, count in (("Lasso()", 1), ("ElasticNet(0.1)", 1), ("LinearRegression()", 0)):
-        assert len(groups(engine, ridge(model, features=ENCODED))) == count
+        assert len(groups(engine, ridge(model, features=FITTED))) == count
 
 
 @pytest.mark.parametrize(
@@ -196,8 +204,8 @@ def test_one_pipeline_after_another_is_the_same_group(engine: Engine) -> None:
 
 
 def test_encoded_features_are_grouped_per_fold_where_there_is_company(engine: Engine) -> None:
-    one = ridge("Ridge(1)", features=ENCODED)
-    two = ridge("Ridge(2)", features=ENCODED)
+    one = ridge("Ridge(1)", features=FITTED)
+    two = ridge("Ridge(2)", features=FITTED)
     assert groups(engine, one) == []
     assert groups(engine, one, two) == [LinearPath((call("Ridge"), call("Ridge", alpha=2.0)))]
 
@@ -239,12 +247,10 @@ def test_what_the_kernel_does_not_serve_stays_a_fit(engine: Engine, change: Spec
 @pytest.mark.parametrize(
     "features",
     [
-        [{"columns": NUMBERS, "steps": ["SimpleImputer(strategy='median')"]}],
         [{"columns": NUMBERS, "steps": ["SimpleImputer(add_indicator=True)"]}],
         [{"columns": ["rooms", "age"], "steps": ["StandardScaler(with_mean=False)"]}],
         [{"columns": NUMBERS, "steps": ["StandardScaler()", "SimpleImputer()"]}],
         [{"columns": ["rooms", "age"], "steps": ["StandardScaler()", "StandardScaler()"]}],
-        [{"columns": ["rooms"]}, {"columns": ["age"], "steps": ["StandardScaler()"]}],
     ],
 )
 def test_other_preparations_are_left_to_their_libraries(
@@ -305,7 +311,7 @@ def test_groups_score_as_single_fits_under_every_split(
     specs = [
         ridge(f"Ridge({alpha})", features=features, prepare=prepare)
         for alpha in (0.01, 10)
-        for features in (RIDGE["features"], SCALED, ENCODED)
+        for features in (RIDGE["features"], SCALED, ENCODED, FITTED)
         for prepare in ([], [{"filter": "age > 6", "only": "train"}])
     ]
     scores = [answer["r2"] for answer in engine.run(*specs, cv=cv)]

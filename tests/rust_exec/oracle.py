@@ -19,9 +19,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Folds = list[tuple[Rows, Rows]]
 
-# Of ordinary data; the extreme ones below are also beyond the library's own rounding.
 PROMISE = 1e-9
-EXTREME_PROMISE = 1e-8
 NET_PROMISE = 1e-7
 
 
@@ -94,7 +92,7 @@ def assert_agrees(
     options: Options,
     nets: Sequence[Net] = (),
 ) -> LinearFolds:
-    """Every model that is not declined scores as scikit-learn's: MSE to 1e-8 of itself (nets:
+    """Every model that is not declined scores as scikit-learn's: MSE to 1e-9 of itself (nets:
     1e-7), and R2 to the same share of what the model leaves unexplained. Nets stop in the same
     round, and tell the same gap."""
     result = run(x, y, folds, alphas, options, nets=nets)
@@ -115,7 +113,7 @@ def assert_agrees(
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 model = options.pipeline(member).fit(x[train], y[train])
-            promise = EXTREME_PROMISE
+            promise = PROMISE
             if isinstance(member, Net):
                 promise = NET_PROMISE
                 check_descent(result.descent[k, j], model[-1], caught)

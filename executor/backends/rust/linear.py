@@ -11,16 +11,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 import rust_exec
 from executor.backends.base import Context
-from executor.backends.linear import Answer, Answers, Note, library_answers
+from executor.backends.linear import Answer, Answers, Family, Note, library_answers
+from executor.backends.rust import linear_design
 from executor.backends.sides import sides, training_target
 from executor.models import inverse
 from planner.errors import ExecutionError, StratumError
 from planner.graph import Op
-from planner.ops_linear import Closed, LinearFolds, LinearPath, Net, has_intercept, solver_of
+from planner.ops_linear import (
+    Closed,
+    LinearBlocks,
+    LinearFolds,
+    LinearPath,
+    Net,
+    has_intercept,
+    solver_of,
+)
 
 # More encoded columns than this per model, and summing their products costs more than the
 # library's coordinate descent does.
@@ -28,7 +36,7 @@ _COLUMNS_PER_NET = 100
 
 
 @dataclass(frozen=True)
-class _Family:
+class _Members:
     """The members as the kernel takes them: closed forms, then nets."""
 
     order: tuple[int, ...]  # position among the op's members, by position in the kernel's
@@ -36,7 +44,7 @@ class _Family:
     nets: np.ndarray  # (m, 4): alpha, l1_ratio, tol, max_iter
 
     @classmethod
-    def of(cls, op: LinearFolds | LinearPath) -> "_Family":
+    def of(cls, op: Family) -> "_Members":
         closed: list[tuple[int, float]] = []
         nets: list[tuple[int, Net]] = []
         for position, member in enumerate(op.members):
@@ -66,11 +74,11 @@ class _Found:
 
 def _linear_folds(op: LinearFolds, inputs: Sequence[Any], context: Context) -> list[Answers]:
     features, folds, target = inputs
-    family = _Family.of(op)
+    family = _Members.of(op)
 
     def kernel() -> list[_Found]:
         result = rust_exec.linear_folds(
-            _matrix(features),
+            linear_design.matrix(features),
             np.asarray(target, dtype=np.float64),
             [train for train, _ in folds],
             [valid for _, valid in folds],
@@ -91,18 +99,62 @@ def _linear_folds(op: LinearFolds, inputs: Sequence[Any], context: Context) -> l
     ]
 
 
+def _linear_blocks(op: LinearBlocks, inputs: Sequence[Any], context: Context) -> list[Answers]:
+    *blocks, folds, target = inputs
+    family = _Members.of(op)
+    design = linear_design.of(op, blocks, folds)
+
+    def kernel() -> list[_Found]:
+        assert design is not None
+        result = rust_exec.linear_folds(
+            design.x,
+            np.asarray(target, dtype=np.float64),
+            [train for train, _ in folds],
+            [valid for _, valid in folds],
+            family.alphas,
+            family.nets,
+            impute=design.fills is not None,
+            fit_intercept=has_intercept(op.members[0]),
+            threads=context.threads,
+            categories=design.categories,
+            order=design.order,
+            fills=design.fills,
+            divisors=design.divisors,
+        )
+        parts = zip(result.predictions, result.descent, result.declined, strict=True)
+        return [_Found(*part) for part in parts]
+
+    found: Sequence[_Found | None] = [None] * len(folds)
+    if design is not None and any(design.served):
+        found = _asked(kernel) or found
+    answers: list[Answers] = []
+    for fold, one in enumerate(found):
+        served = one if design is not None and design.served[fold] else None
+        answers.append(_answers(op, family, served, inputs, replace(context, fold=fold)))
+        if design is not None and served is not None:
+            _add_notes(answers[-1], design.notes[fold])
+    return answers
+
+
+def _add_notes(answers: Answers, notes: tuple[Note, ...]) -> None:
+    """What the encoders warn of; where the library answered, it has warned itself."""
+    for position, answer in answers.items():
+        if answer.declined is None:
+            answers[position] = replace(answer, notes=(*notes, *answer.notes))
+
+
 def _linear_path(op: LinearPath, inputs: Sequence[Any], context: Context) -> Answers:
     features, folds, target = inputs
     train, valid = sides(features, folds, context)
-    family = _Family.of(op)
+    family = _Members.of(op)
     if not (_dense_numeric(train) and _dense_numeric(valid)) or _too_wide(train, family):
         return library_answers(op, inputs, context)
 
     def kernel() -> list[_Found]:
         result = rust_exec.linear_path(
-            _matrix(train),
+            linear_design.matrix(train),
             np.asarray(training_target(target, folds, context), dtype=np.float64),
-            _matrix(valid),
+            linear_design.matrix(valid),
             family.alphas,
             family.nets,
             fit_intercept=has_intercept(op.members[0]),
@@ -125,8 +177,8 @@ def _asked(kernel: Callable[[], list[_Found]]) -> list[_Found] | None:
 
 
 def _answers(
-    op: LinearFolds | LinearPath,
-    family: _Family,
+    op: Family,
+    family: _Members,
     found: _Found | None,
     inputs: Sequence[Any],
     context: Context,
@@ -153,7 +205,7 @@ def _answers(
     return answers
 
 
-def _notes(descent: np.ndarray, family: _Family, column: int) -> tuple[Note, ...]:
+def _notes(descent: np.ndarray, family: _Members, column: int) -> tuple[Note, ...]:
     """scikit-learn's own warning, where its solver stops short of the tolerance."""
     _, gap, tolerance = descent
     if column < len(family.alphas) or gap <= tolerance:
@@ -168,7 +220,7 @@ def _notes(descent: np.ndarray, family: _Family, column: int) -> tuple[Note, ...
     return ((ConvergenceWarning, text),)
 
 
-def _too_wide(block: np.ndarray, family: _Family) -> bool:
+def _too_wide(block: np.ndarray, family: _Members) -> bool:
     return not family.alphas.size and block.shape[1] > _COLUMNS_PER_NET * len(family.nets)
 
 
@@ -176,12 +228,6 @@ def _dense_numeric(block: Any) -> bool:
     """Sparse designs go to an iterative solver in scikit-learn; object arrays may not convert;
     float32 is solved in float32 there."""
     return isinstance(block, np.ndarray) and block.dtype.kind in "biuf" and block.dtype != "f4"
-
-
-def _matrix(block: Any) -> np.ndarray:
-    if isinstance(block, pd.DataFrame):
-        return block.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.asarray(block, dtype=np.float64)
 
 
 def _finite(values: np.ndarray, name: str) -> np.ndarray | StratumError:
@@ -196,6 +242,7 @@ def _finite(values: np.ndarray, name: str) -> np.ndarray | StratumError:
 
 
 RUN: dict[type[Op], Callable[[Any, Sequence[Any], Context], Any]] = {
+    LinearBlocks: _linear_blocks,
     LinearFolds: _linear_folds,
     LinearPath: _linear_path,
 }

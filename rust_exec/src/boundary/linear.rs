@@ -4,12 +4,15 @@ use ndarray::{Array1, Array3};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
+use super::design::{self, Design};
 use super::family::Family;
 use super::{
-    borrow, check_length, check_matrix, check_threads, columns, index_sets, matrix, run, shaped,
+    borrow, check_length, check_matrix, check_rows, check_threads, columns, index_sets, matrix,
+    run, shaped,
 };
 use crate::errors::{Declined, KernelError};
 use crate::kernels::answers::Fitted;
+use crate::kernels::categories::Categories;
 use crate::kernels::folds::Fold;
 use crate::kernels::linear::{self, Problem};
 use crate::kernels::normal::Preparation;
@@ -29,7 +32,7 @@ type FoldsAnswer<'py> = (
 
 /// See `rust_exec.linear_folds`.
 #[pyfunction]
-#[pyo3(signature = (x, y, train, valid, alphas, nets, *, impute=false, scale=false, fit_intercept=true, threads=1))]
+#[pyo3(signature = (x, y, train, valid, alphas, nets, *, impute=false, scale=false, fit_intercept=true, threads=1, categories=None, order=None, fills=None, divisors=None))]
 #[allow(clippy::too_many_arguments)]
 fn linear_folds<'py>(
     py: Python<'py>,
@@ -43,16 +46,33 @@ fn linear_folds<'py>(
     scale: bool,
     fit_intercept: bool,
     threads: i64,
+    categories: Option<[Bound<'py, PyAny>; 3]>,
+    order: Option<&Bound<'py, PyAny>>,
+    fills: Option<&Bound<'py, PyAny>>,
+    divisors: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<FoldsAnswer<'py>> {
     let x = borrow::<f64, ndarray::Ix2>(x, "x", "float64")?;
     let y = borrow::<f64, ndarray::Ix1>(y, "y", "float64")?;
     let family = Family::read(alphas, nets)?;
     let train = index_sets(train, "train", x.shape()[0])?;
     let valid = index_sets(valid, "valid", x.shape()[0])?;
+    let beside = categories.as_ref().map(|categories| categories.each_ref());
+    let design = Design::read(beside, order, fills, divisors)?;
+    let codes = design.codes.as_ref().map(|codes| codes.as_array());
+    let (sizes, drop, order) = (design.sizes, design.drop, design.order);
+    let (fills, divisors) = (design.fills, design.divisors);
     let (x, y) = (x.as_array(), y.as_array());
-    let (members, p, sizes) = (family.members(), x.ncols(), lengths(&valid));
+    let (members, lengths) = (family.members(), lengths(&valid));
+    let count = sizes
+        .iter()
+        .fold(0_i64, |sum, size| sum.saturating_add(*size));
+    let p = x.ncols() + usize::try_from(count).unwrap_or(0);
     let fits = run(py, move || {
-        check_matrix("x", x.shape())?;
+        if codes.is_some() {
+            check_rows("x", x.shape())?;
+        } else {
+            check_matrix("x", x.shape())?;
+        }
         check_length("y", y.len(), "x", x.nrows())?;
         if train.len() != valid.len() || train.is_empty() {
             let message = format!(
@@ -63,14 +83,31 @@ fn linear_folds<'py>(
             return Err(KernelError::input("shape_mismatch", message));
         }
         let (alphas, nets) = family.checked()?;
+        let categories = design::categories(codes, &sizes, &drop, x.nrows())?;
+        let count = categories.as_ref().map_or(0, Categories::count);
+        if x.ncols() + count == 0 {
+            let message = "there is neither a column nor a category";
+            return Err(KernelError::input("empty_matrix", message));
+        }
+        let order = design::order(order, x.ncols() + count)?;
+        let mixed = divisors.is_some() || scale && count > 0;
+        let shape = (train.len(), x.ncols());
+        let known = design::known(fills, divisors, scale && count > 0, shape)?;
+        if !fit_intercept && mixed {
+            let message = "columns that are not prepared alike ask for an intercept";
+            return Err(KernelError::input("needs_intercept", message));
+        }
         let problem = Problem {
             x,
             y,
             alphas: &alphas,
             nets: &nets,
+            categories: categories.as_ref(),
+            order: order.as_deref(),
+            known: &known,
             impute,
             preparation: Preparation {
-                scale,
+                scale: scale && !mixed,
                 fit_intercept,
             },
         };
@@ -88,7 +125,7 @@ fn linear_folds<'py>(
     let mut predictions = Vec::with_capacity(folds);
     let mut descent = Vec::with_capacity(folds * members * 3);
     let mut declined = Vec::with_capacity(folds);
-    for (fit, rows) in fits.into_iter().zip(sizes) {
+    for (fit, rows) in fits.into_iter().zip(lengths) {
         declined.push(reasons(&fit));
         coef.extend(fit.coef);
         intercept.extend(fit.intercept);
@@ -150,6 +187,9 @@ fn linear_path<'py>(
             alphas: &alphas,
             nets: &nets,
             impute: false,
+            categories: None,
+            order: None,
+            known: &[],
             preparation: Preparation {
                 scale: false,
                 fit_intercept,

@@ -1,6 +1,7 @@
 //! The Python boundary: checks and borrows NumPy arrays, releases the GIL, runs a kernel, and
 //! turns every failure, a panic included, into a Python exception. Nothing is computed here.
 
+mod design;
 mod family;
 mod linear;
 mod metrics;
@@ -35,7 +36,7 @@ create_exception!(
 );
 
 /// A borrowed array; the guard keeps Python code that asks from writing to it.
-type Borrowed<'py, T, D> = PyReadonlyArray<'py, T, D>;
+pub(crate) type Borrowed<'py, T, D> = PyReadonlyArray<'py, T, D>;
 
 fn to_python(py: Python<'_>, error: &KernelError) -> PyErr {
     let message = error.to_string();
@@ -99,7 +100,15 @@ fn check_length(name: &str, found: usize, other: &str, wanted: usize) -> Result<
 }
 
 fn check_matrix(name: &str, shape: &[usize]) -> Result<(), KernelError> {
-    if shape[0] == 0 || shape[1] == 0 {
+    if shape[1] == 0 {
+        let message = format!("{name} has shape ({}, {})", shape[0], shape[1]);
+        return Err(KernelError::input("empty_matrix", message));
+    }
+    check_rows(name, shape)
+}
+
+fn check_rows(name: &str, shape: &[usize]) -> Result<(), KernelError> {
+    if shape[0] == 0 {
         let message = format!("{name} has shape ({}, {})", shape[0], shape[1]);
         return Err(KernelError::input("empty_matrix", message));
     }

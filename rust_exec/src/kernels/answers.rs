@@ -163,7 +163,7 @@ impl Checked<'_, '_, '_> {
     fn answer(&mut self, members: &[usize], solved: &Solved, promise: f64) -> Option<Declined> {
         let Validation { source, y, rows } = self.validation;
         let models = Models::new(solved, self.problem.preparation, self.normal, self.frame);
-        let fill = self.problem.impute.then_some(self.normal.offset.as_slice());
+        let fill = self.problem.impute.then_some(self.normal.fill.as_slice());
         let mut table = Table {
             values: &mut self.fitted.predictions,
             rows: rows.len(),

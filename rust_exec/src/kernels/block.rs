@@ -5,6 +5,9 @@
 
 use faer::MatRef;
 use ndarray::ArrayView2;
+use pulp::{Simd, WithSimd};
+
+use super::categories::Categories;
 
 /// How the rows of the input are best walked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,11 +20,12 @@ enum Layout {
     Strided,
 }
 
-/// A read-only (n, p) matrix of any strides.
+/// A read-only (n, p) matrix of any strides, with the categories that are features beside it.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     x: ArrayView2<'a, f64>,
     layout: Layout,
+    categories: Option<&'a Categories<'a>>,
 }
 
 /// What to put where the input has a NaN.
@@ -43,7 +47,24 @@ impl<'a> Source<'a> {
         } else {
             Layout::Strided
         };
-        Self { x, layout }
+        Self {
+            x,
+            layout,
+            categories: None,
+        }
+    }
+
+    pub fn with_categories(self, categories: Option<&'a Categories<'a>>) -> Self {
+        Self { categories, ..self }
+    }
+
+    pub fn categories(&self) -> Option<&'a Categories<'a>> {
+        self.categories
+    }
+
+    /// Number of columns with the one-hot columns behind them.
+    pub fn features(&self) -> usize {
+        self.ncols() + self.categories.map_or(0, Categories::count)
     }
 
     pub fn nrows(&self) -> usize {
@@ -54,14 +75,32 @@ impl<'a> Source<'a> {
         self.x.ncols()
     }
 
+    /// A value of any feature.
     pub fn at(&self, row: u32, column: usize) -> f64 {
-        self.x[[row as usize, column]]
+        match self.categories {
+            Some(categories) if column >= self.ncols() => categories.at(row, column - self.ncols()),
+            _ => self.x[[row as usize, column]],
+        }
     }
 
     /// Writes `x[rows] - centre` into the first columns of `block`, whose other columns keep
     /// what they held.
     pub fn pack(&self, rows: &[u32], centre: &[f64], missing: Missing<'_>, block: &mut Block) {
         block.reshape(rows.len(), self.layout == Layout::Rows);
+        if self.ncols() == 0 {
+            return;
+        }
+        crate::kernels::simd::arch().dispatch(Pack {
+            source: self,
+            rows,
+            centre,
+            missing,
+            block,
+        });
+    }
+
+    #[inline(always)]
+    fn packed(&self, rows: &[u32], centre: &[f64], missing: Missing<'_>, block: &mut Block) {
         match self.layout {
             Layout::Rows => self.pack_rows(rows, centre, missing, block),
             Layout::Columns => self.pack_columns(rows, centre, missing, block),
@@ -69,33 +108,41 @@ impl<'a> Source<'a> {
         }
     }
 
+    #[inline(always)]
     fn pack_rows(&self, rows: &[u32], centre: &[f64], missing: Missing<'_>, block: &mut Block) {
         let p = self.ncols();
         let width = block.width;
-        for (target, &row) in block.data.chunks_exact_mut(width).zip(rows) {
-            let values = self.x.row(row as usize);
-            let target = &mut target[..p];
-            match (values.to_slice(), missing) {
-                (Some(values), Missing::Keep) => {
-                    for ((t, v), c) in target.iter_mut().zip(values).zip(centre) {
-                        *t = v - c;
+        let whole = self.x.to_slice();
+        let targets = block.data.chunks_mut(COPIED * width);
+        for (targets, rows) in targets.zip(rows.chunks(COPIED)) {
+            // Bare copies first: the processor has more of them under way, and rows that lie
+            // apart in memory are waited for together.
+            for (target, &row) in targets.chunks_exact_mut(width).zip(rows) {
+                let row = row as usize;
+                match whole {
+                    Some(values) => target[..p].copy_from_slice(&values[row * p..][..p]),
+                    None => {
+                        for (t, v) in target.iter_mut().zip(self.x.row(row)) {
+                            *t = *v;
+                        }
                     }
                 }
-                (Some(values), Missing::Fill(fill)) => {
-                    let pairs = values.iter().zip(centre).zip(fill);
-                    for (t, ((v, c), f)) in target.iter_mut().zip(pairs) {
-                        *t = if v.is_nan() { *f } else { v - c };
-                    }
-                }
-                (None, _) => {
-                    for (j, t) in target.iter_mut().enumerate() {
-                        *t = missing.value(j, values[j], centre[j]);
+            }
+            for target in targets.chunks_exact_mut(width).take(rows.len()) {
+                let target = &mut target[..p];
+                match missing {
+                    Missing::Keep => subtract(target, &centre[..p]),
+                    Missing::Fill(fill) => {
+                        for ((t, c), f) in target.iter_mut().zip(centre).zip(fill) {
+                            *t = if t.is_nan() { *f } else { *t - c };
+                        }
                     }
                 }
             }
         }
     }
 
+    #[inline(always)]
     fn pack_columns(&self, rows: &[u32], centre: &[f64], missing: Missing<'_>, block: &mut Block) {
         let run = contiguous(rows);
         let m = rows.len();
@@ -143,8 +190,39 @@ impl<'a> Source<'a> {
     }
 }
 
+/// A call of `pack` for every instruction set. (Of a closure, only a shim would be compiled for
+/// them, and its body for the oldest one.)
+struct Pack<'a, 'source> {
+    source: &'a Source<'source>,
+    rows: &'a [u32],
+    centre: &'a [f64],
+    missing: Missing<'a>,
+    block: &'a mut Block,
+}
+
+impl WithSimd for Pack<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        (self.source).packed(self.rows, self.centre, self.missing, self.block);
+    }
+}
+
+/// By number: iterators are not always compiled for the chosen instruction set.
+#[inline(always)]
+fn subtract(values: &mut [f64], shift: &[f64]) {
+    let count = values.len().min(shift.len());
+    let (values, shift) = (&mut values[..count], &shift[..count]);
+    let mut at = 0;
+    while at < count {
+        values[at] -= shift[at];
+        at += 1;
+    }
+}
+
 impl Missing<'_> {
-    #[inline]
+    #[inline(always)]
     fn value(self, column: usize, value: f64, centre: f64) -> f64 {
         match self {
             Self::Fill(fill) if value.is_nan() => fill[column],
@@ -168,6 +246,8 @@ pub struct Block {
     row_major: bool,
 }
 
+/// Rows that are copied before they are shifted.
+const COPIED: usize = 32;
 /// Values a block may hold: half a megabyte, so that it stays in the second-level cache.
 const BLOCK_VALUES: usize = 1 << 16;
 

@@ -4,12 +4,16 @@
 //! size of rounding errors, solved for like any other. A penalty of zero is least squares.
 
 use faer::linalg::solvers::Solve;
-use faer::{Mat, Side};
+use faer::{Mat, Scale, Side};
 
 use super::models::{PROBE_SIZE, PROBES, Solved, Unsolved};
 use super::normal::{Normal, Preparation};
 use super::spectrum::Spectrum;
 use crate::errors::Declined;
+
+/// Rounding of the reference library's decomposition, in units of a probe: its errors are those of
+/// one orthogonal factorisation, not of many sums.
+const LIBRARY: Scale<f64> = Scale(0.125);
 
 /// Solves for every penalty. `doubtful` is the reason given when a system is singular.
 pub fn solve(
@@ -50,8 +54,10 @@ pub fn solve(
             if turn == 0 {
                 let mut noise = Noise::default();
                 let factors = Mat::from_fn(size, PROBES, |_, _| PROBE_SIZE * noise.draw());
-                let errors = probe_errors(normal, preparation, &weights);
-                let errors = spectrum.solve(&errors) + spectrum.tilt(&weights, &factors);
+                let errors = probe_errors(normal, preparation, &weights, solved.training_error);
+                let errors = spectrum.solve(&errors)
+                    + spectrum.tilt(&weights, &factors)
+                    + spectrum.rounding(&weights, solved.training_error, &factors) * LIBRARY;
                 normal.unscale(&errors, &mut solved.coef, a);
             }
             continue;
@@ -75,8 +81,13 @@ pub fn solve(
             solved.rounding = solved.rounding.max(dual_rounding(normal, alpha, left));
         }
         if turn == 0 {
-            let mut errors = probe_errors(normal, preparation, &weights);
+            let mut errors = probe_errors(normal, preparation, &weights, left);
             factor.solve_in_place(errors.as_mut());
+            if let (0.0, Some(spectrum)) = (alpha, &spectrum) {
+                let mut noise = Noise::default();
+                let factors = Mat::from_fn(size, PROBES, |_, _| PROBE_SIZE * noise.draw());
+                errors += spectrum.rounding(&weights, left, &factors) * LIBRARY;
+            }
             normal.unscale(&errors, &mut solved.coef, a);
             for (j, noise) in normal.constant_noise.iter().enumerate() {
                 // Without a penalty the reference library leaves constant columns out.
@@ -113,7 +124,13 @@ fn dual_rounding(normal: &Normal, alpha: f64, residual: f64) -> f64 {
 
 /// (a, PROBES) right-hand sides as large as the rounding errors of the normal equations, with
 /// fixed pseudo-random factors: solving for them shows how far rounding can move the solution.
-fn probe_errors(normal: &Normal, preparation: Preparation, weights: &Mat<f64>) -> Mat<f64> {
+fn probe_errors(
+    normal: &Normal,
+    preparation: Preparation,
+    weights: &Mat<f64>,
+    residual: f64,
+) -> Mat<f64> {
+    let filled_errors = normal.filled_errors(weights, residual);
     let losses = weights.col(0).iter().zip(&normal.loss);
     // Errors of different sums are independent, so they add like random walks.
     let fitted = losses.map(|(w, loss)| (w * loss).powi(2)).sum::<f64>();
@@ -121,7 +138,7 @@ fn probe_errors(normal: &Normal, preparation: Preparation, weights: &Mat<f64>) -
     let mut noise = Noise::default();
     Mat::from_fn(weights.nrows(), PROBES, |i, _| {
         let sums = f64::EPSILON * size * normal.loss[i];
-        noise.draw() * (sums + normal.mean_error(preparation, i))
+        noise.draw() * (sums + normal.mean_error(preparation, i) + PROBE_SIZE * filled_errors[i])
     })
 }
 

@@ -7,8 +7,10 @@
 //! On the Gram matrix a step costs p instead of n operations, and gives the same numbers but for
 //! rounding; a test so close that rounding could decide it is declined.
 
+use pulp::{Simd, WithSimd};
+
 use crate::errors::{Declined, KernelError};
-use crate::kernels::simd::dispatch;
+use crate::kernels::simd;
 
 /// Greatest number of rounds: floats count exactly up to here, and far fewer are ever run.
 const MAX_ROUNDS: f64 = 9e15;
@@ -97,10 +99,16 @@ pub struct Descent {
 /// Runs the descent; an l1 penalty of more than zero is required.
 pub fn descend(gram: &Gram, net: Net) -> Result<Descent, Declined> {
     // The inner loops are compiled for several instruction sets and chosen at run time.
-    dispatch(
-        #[inline(always)]
-        || State::new(gram, net).run(),
-    )
+    simd::arch().dispatch(State::new(gram, net))
+}
+
+impl WithSimd for State<'_> {
+    type Output = Result<Descent, Declined>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        self.run()
+    }
 }
 
 struct State<'a> {
@@ -136,7 +144,6 @@ struct Gap {
 }
 
 impl<'a> State<'a> {
-    #[inline(always)]
     fn new(gram: &'a Gram, net: Net) -> Self {
         let p = gram.target.len();
         let greatest = (0..p).map(|j| gram.products[j * p + j]).fold(0.0, f64::max);
@@ -306,11 +313,19 @@ fn below(value: f64, bound: f64, rounding: f64) -> Result<bool, Declined> {
 
 #[inline(always)]
 fn add(sum: &mut [f64], factor: f64, row: &[f64]) {
-    let rows = row.chunks_exact(LANES);
-    for (sums, values) in sum.chunks_exact_mut(LANES).zip(rows) {
-        for (s, r) in sums.iter_mut().zip(values) {
-            *s += factor * r;
+    let (sums, _) = sum.as_chunks_mut::<LANES>();
+    let (rows, _) = row.as_chunks::<LANES>();
+    let count = sums.len().min(rows.len());
+    // By number: iterators are not always compiled for the chosen instruction set.
+    let mut at = 0;
+    while at < count {
+        let (s, r) = (&mut sums[at], &rows[at]);
+        let mut lane = 0;
+        while lane < LANES {
+            s[lane] += factor * r[lane];
+            lane += 1;
         }
+        at += 1;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Mean imputation in the moments: an imputed column is x0 + fill * m, linear in its
+//! Imputation in the moments: an imputed column is x0 + fill * m, linear in its
 //! missing-value indicator m, so its moments follow from theirs.
 //!
 //! Input: moments of one fold's training rows. Output: moments of the imputed columns.
@@ -13,15 +13,21 @@ pub struct Imputed<'a> {
     moments: &'a Mat<f64>,
     one: usize,
     y: usize,
-    /// (p,) mean of the present values, about the centre; 0 without an indicator.
+    /// (p,) what stands for missing values, about the centre; 0 without an indicator.
     fill: Vec<f64>,
     /// (p,) position of the column's indicator.
     indicator: Vec<Option<usize>>,
 }
 
 impl<'a> Imputed<'a> {
+    /// Columns are filled with their mean, or with what `fills`, where it is a number, says.
+    ///
     /// Declines when a column has no value to take a mean of.
-    pub fn new(moments: &'a Mat<f64>, frame: &Frame) -> Result<Self, Declined> {
+    pub fn new(
+        moments: &'a Mat<f64>,
+        frame: &Frame,
+        fills: Option<&[f64]>,
+    ) -> Result<Self, Declined> {
         let p = frame.features();
         let one = frame.one();
         let n = moments[(one, one)];
@@ -32,7 +38,11 @@ impl<'a> Imputed<'a> {
             if missing >= n {
                 return Err(Declined::EmptyColumn);
             }
-            fill[column] = moments[(one, column)] / (n - missing);
+            let known = fills.map(|fills| fills[column]).filter(|f| !f.is_nan());
+            fill[column] = match known {
+                Some(value) => value - frame.centre[column],
+                None => moments[(one, column)] / (n - missing),
+            };
             indicator[column] = (missing > 0.0).then_some(p + q);
         }
         Ok(Self {

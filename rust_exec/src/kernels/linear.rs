@@ -16,10 +16,11 @@ use ndarray::{ArrayView1, ArrayView2};
 
 use super::answers::{Fitted, Validation, finish};
 use super::block::Source;
+use super::categories::Categories;
 use super::descent::Net;
 use super::folds::{Fold, Group, group};
 use super::moments::{Frame, column_means, moments, target_mean};
-use super::normal::{Preparation, Refusal, Training, normal_equations};
+use super::normal::{Known, Preparation, Refusal, Training, normal_equations};
 use super::workers::Workers;
 use crate::errors::Declined;
 
@@ -42,11 +43,26 @@ pub struct Problem<'a> {
     pub nets: &'a [Net],
     pub impute: bool,
     pub preparation: Preparation,
+    /// One-hot columns beside those of `x`.
+    pub categories: Option<&'a Categories<'a>>,
+    /// All features in the order in which the linear model has them.
+    pub order: Option<&'a [usize]>,
+    /// Statistics by fold; empty if there are none.
+    pub known: &'a [Known],
 }
 
-impl Problem<'_> {
+impl<'a> Problem<'a> {
     pub fn members(&self) -> usize {
         self.alphas.len() + self.nets.len()
+    }
+
+    pub fn source(&self) -> Source<'a> {
+        Source::new(self.x).with_categories(self.categories)
+    }
+
+    /// Number of features, those of categories included.
+    pub fn features(&self) -> usize {
+        self.source().features()
     }
 }
 
@@ -56,15 +72,18 @@ pub fn linear_folds<'a>(
     folds: &'a [Fold],
     workers: &Workers,
 ) -> Vec<Fitted> {
-    if problem.x.ncols().saturating_pow(2) > MAX_MOMENT_VALUES / 4 {
+    if problem.features().saturating_pow(2) > MAX_MOMENT_VALUES / 4 {
         let none = |fold: &Fold| none(problem, fold.valid.len(), Declined::TooManyFeatures);
         return folds.iter().map(none).collect();
     }
     let mut results = Vec::with_capacity(folds.len());
     for part in group(folds, problem.x.nrows()) {
         match part {
-            Group::Partition(range) => results.extend(partition(problem, &folds[range], workers)),
-            Group::Single(k) => results.push(single(problem, &folds[k], workers)),
+            Group::Partition(range) => {
+                let first = range.start;
+                results.extend(partition(problem, &folds[range], first, workers));
+            }
+            Group::Single(k) => results.push(single(problem, &folds[k], k, workers)),
         }
     }
     results
@@ -86,22 +105,28 @@ pub fn linear_path(
         y: None,
         rows: &valid,
     };
-    direct(problem, &train, &validation, workers)
+    direct(problem, &train, &validation, None, workers)
 }
 
 fn none(problem: &Problem<'_>, rows: usize, reason: Declined) -> Fitted {
-    Fitted::none(problem.members(), problem.x.ncols(), rows, reason)
+    Fitted::none(problem.members(), problem.features(), rows, reason)
 }
 
 /// Folds whose validation sets partition their rows: training moments are differences.
-fn partition<'a>(problem: &Problem<'a>, folds: &'a [Fold], workers: &Workers) -> Vec<Fitted> {
+/// `first` is the number of the first of them.
+fn partition<'a>(
+    problem: &Problem<'a>,
+    folds: &'a [Fold],
+    first: usize,
+    workers: &Workers,
+) -> Vec<Fitted> {
     let p = problem.x.ncols();
-    let source = Source::new(problem.x);
+    let source = problem.source();
     let used: Vec<u32> = folds
         .iter()
         .flat_map(|fold| fold.valid.iter().copied())
         .collect();
-    let (centre, missing) = if problem.impute {
+    let (mut centre, missing) = if problem.impute {
         column_means(&source, &used)
     } else {
         let step = used.len().div_ceil(CENTRE_ROWS);
@@ -111,6 +136,7 @@ fn partition<'a>(problem: &Problem<'a>, folds: &'a [Fold], workers: &Workers) ->
     let indicators: Vec<usize> = (0..p)
         .filter(|&j| problem.impute && missing[j] > 0)
         .collect();
+    centre.resize(source.features(), 0.0);
     let frame = Frame {
         centre,
         y_centre: target_mean(problem.y, &used),
@@ -120,12 +146,13 @@ fn partition<'a>(problem: &Problem<'a>, folds: &'a [Fold], workers: &Workers) ->
     // Summing each fold's training rows by themselves takes (folds - 1) times the rows but no
     // indicators, and no memory for the folds' moments.
     let width = frame.width();
-    let shared_work = width * width;
+    let dense = width - (source.features() - p);
+    let shared_work = dense * dense;
     let alone_work = (folds.len() - 1) * (p + 2) * (p + 2);
-    if shared_work > alone_work || shared_work * folds.len() > MAX_MOMENT_VALUES {
-        return folds
-            .iter()
-            .map(|fold| single(problem, fold, workers))
+    if shared_work > alone_work || width * width * folds.len() > MAX_MOMENT_VALUES {
+        let alone = folds.iter().enumerate();
+        return alone
+            .map(|(k, fold)| single(problem, fold, first + k, workers))
             .collect();
     }
     let sets: Vec<&[u32]> = folds.iter().map(|fold| fold.valid.as_slice()).collect();
@@ -141,6 +168,8 @@ fn partition<'a>(problem: &Problem<'a>, folds: &'a [Fold], workers: &Workers) ->
             base: &base,
             rows: &folds[k].train,
             frame: &frame,
+            known: problem.known.get(first + k),
+            order: problem.order,
         };
         let normal = normal_equations(&training, &source, problem.preparation, false)?;
         let fitted = finish(problem, &normal, &frame, &validation(problem, &folds[k]));
@@ -152,25 +181,33 @@ fn partition<'a>(problem: &Problem<'a>, folds: &'a [Fold], workers: &Workers) ->
         }
         Ok(fitted)
     });
-    let fits = shared.into_iter().zip(folds);
-    fits.map(|(fit, fold)| match fit {
+    let fits = shared.into_iter().zip(folds).enumerate();
+    fits.map(|(k, (fit, fold))| match fit {
         Ok(fit) => fit,
         Err(Refusal::Declined(reason)) => none(problem, fold.valid.len(), reason),
-        Err(Refusal::SumDirectly) => single(problem, fold, workers),
+        Err(Refusal::SumDirectly) => single(problem, fold, first + k, workers),
     })
     .collect()
 }
 
 fn validation<'a>(problem: &Problem<'a>, fold: &'a Fold) -> Validation<'a> {
     Validation {
-        source: Source::new(problem.x),
+        source: problem.source(),
         y: Some(problem.y),
         rows: &fold.valid,
     }
 }
 
-fn single<'a>(problem: &Problem<'a>, fold: &'a Fold, workers: &Workers) -> Fitted {
-    direct(problem, &fold.train, &validation(problem, fold), workers)
+/// Fold number `k` by itself.
+fn single<'a>(problem: &Problem<'a>, fold: &'a Fold, k: usize, workers: &Workers) -> Fitted {
+    let known = problem.known.get(k);
+    direct(
+        problem,
+        &fold.train,
+        &validation(problem, fold),
+        known,
+        workers,
+    )
 }
 
 /// One fold from the moments of its own training rows about their own means.
@@ -178,18 +215,23 @@ fn direct(
     problem: &Problem<'_>,
     train: &[u32],
     validation: &Validation<'_>,
+    known: Option<&Known>,
     workers: &Workers,
 ) -> Fitted {
     let p = problem.x.ncols();
     let declined = |reason| none(problem, validation.rows.len(), reason);
-    if p > WIDE && p > 2 * train.len() {
+    if problem.features() > WIDE && problem.features() > 2 * train.len() {
         return declined(Declined::FewerRowsThanFeatures);
     }
-    let source = Source::new(problem.x);
+    let source = problem.source();
     let (mut centre, missing) = column_means(&source, train);
     if problem.impute && missing.contains(&(train.len() as u64)) {
         return declined(Declined::EmptyColumn);
     }
+    centre.resize(source.features(), 0.0);
+    // About their own means, missing values are zero where the mean stands for them.
+    let filled = known.is_some_and(|known| known.fills.is_some());
+    let indicators: Vec<usize> = (0..p).filter(|&j| filled && missing[j] > 0).collect();
     let y_centre = target_mean(problem.y, train);
     let present = |j: usize| (train.len() as u64 - missing[j]).max(1) as f64;
     // A second round takes place only where rounding left the means too far from the centre.
@@ -197,7 +239,7 @@ fn direct(
         let frame = Frame {
             centre: centre.clone(),
             y_centre,
-            indicators: Vec::new(),
+            indicators: indicators.clone(),
             impute: problem.impute,
         };
         let sums = moments(&source, problem.y, &[train], &frame, workers).remove(0);
@@ -215,6 +257,8 @@ fn direct(
             base: &diagonal(&sums),
             rows: train,
             frame: &frame,
+            known,
+            order: problem.order,
         };
         let normal = match normal_equations(&training, &source, problem.preparation, true) {
             Ok(normal) => normal,

@@ -112,6 +112,13 @@ impl<'a> Models<'a> {
             if k < members {
                 models.intercept.push(at_zero);
                 let rounded = preparation.mean_rounding(normal.rows);
+                // What stands for missing values rounds like a mean, and does not cancel.
+                let filled = if frame.impute {
+                    2.0 + normal.rows.sqrt()
+                } else {
+                    0.0
+                };
+                let rounded = rounded.max(filled);
                 let term = |j: usize| {
                     let mean = centre[j] + normal.offset[j];
                     (rounded * mean.abs() + 2.0 * shift[j].abs()) * coef[j].abs()
@@ -132,7 +139,7 @@ impl<'a> Models<'a> {
         fill: Option<&[f64]>,
         table: &mut Table<'_>,
     ) -> Predicted {
-        let p = self.frame.features();
+        let p = source.ncols();
         let width = self.level.len();
         let members = width - PROBES;
         let missing = fill.map_or(Missing::Keep, Missing::Fill);
@@ -141,6 +148,7 @@ impl<'a> Models<'a> {
         let capacity = Block::capacity(p);
         let mut product = vec![0.0; capacity * width];
         let mut target = vec![0.0; capacity];
+        let zeros = vec![0.0; capacity];
         for (part, rows) in rows.chunks(capacity).enumerate() {
             let count = rows.len();
             source.pack(rows, &self.frame.centre, missing, &mut block);
@@ -149,29 +157,34 @@ impl<'a> Models<'a> {
                 MatMut::from_column_major_slice_mut(product, count, width),
                 Accum::Replace,
                 block.view(),
-                self.coef.as_ref(),
+                self.coef.as_ref().subrows(0, p),
                 1.0,
                 Par::Seq,
             );
+            if let Some(categories) = source.categories() {
+                for (k, column) in product.chunks_exact_mut(count).enumerate() {
+                    categories.add_terms(rows, &self.coef.col_as_slice(k)[p..], column);
+                }
+            }
             if let Some(y) = y {
                 for (t, &row) in target.iter_mut().zip(rows) {
                     *t = y[row as usize];
                 }
             }
-            for (k, column) in product.chunks_exact(count).enumerate() {
+            for (k, column) in product.chunks_exact_mut(count).enumerate() {
                 let level = self.level[k];
                 let mut sum = 0.0;
                 if k < members {
                     let start = table.places[k] * table.rows + part * capacity;
                     let values = &mut table.values[start..start + count];
-                    for ((value, product), target) in values.iter_mut().zip(column).zip(&target) {
+                    for (value, product) in values.iter_mut().zip(column.iter()) {
                         *value = product + level;
-                        sum += (*value - target) * (*value - target);
                     }
+                    sum += squared(values, &target[..count]);
                 } else {
-                    for product in column {
-                        sum += (product + level) * (product + level);
-                    }
+                    let zeros = &zeros[..count];
+                    column.iter_mut().for_each(|product| *product += level);
+                    sum += squared(column, zeros);
                 }
                 squares[k] += sum;
             }
@@ -187,4 +200,19 @@ impl<'a> Models<'a> {
             finite: (0..members).all(|k| column(k).iter().all(|v| v.is_finite())),
         }
     }
+}
+
+/// Sum of squared differences, in lanes: one sum alone would wait for itself.
+fn squared(values: &[f64], others: &[f64]) -> f64 {
+    const LANES: usize = 8;
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let (other_chunks, other_rest) = others.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for (a, b) in chunks.iter().zip(other_chunks) {
+        for lane in 0..LANES {
+            sums[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]);
+        }
+    }
+    let rest = rest.iter().zip(other_rest);
+    sums.iter().sum::<f64>() + rest.map(|(a, b)| (a - b) * (a - b)).sum::<f64>()
 }

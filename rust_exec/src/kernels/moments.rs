@@ -4,7 +4,8 @@
 //! from which means, variances, mean imputation and every linear model of those rows follow.
 //! Moments about one centre add and subtract, which is what lets folds share them. `m` are the
 //! missing-value indicators of the columns that have any: an imputed column is x0 + mean * m,
-//! with x0 zero where the value is missing.
+//! with x0 zero where the value is missing. One-hot columns lie between X and m; their moments
+//! are sums per category.
 
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, Par};
@@ -19,7 +20,7 @@ const SEGMENT_ROWS: usize = 1 << 14;
 /// The centre that moments are taken about, and how missing values enter.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// (p,) shift of the features.
+    /// (p,) shift of the features; 0 for one-hot columns, which come last.
     pub centre: Vec<f64>,
     /// Shift of the target.
     pub y_centre: f64,
@@ -54,6 +55,9 @@ impl Frame {
 /// A column of one repeated value gives exactly that value; one without values gives 0.
 pub fn column_means(source: &Source<'_>, rows: &[u32]) -> (Vec<f64>, Vec<u64>) {
     let p = source.ncols();
+    if p == 0 {
+        return (Vec::new(), Vec::new());
+    }
     // Summing differences from a value of the column keeps large offsets out of the sums.
     let start: Vec<f64> = (0..p)
         .map(|j| {
@@ -122,29 +126,93 @@ pub fn moments(
     let mut parts = segments.iter().zip(parts).peekable();
     let mut sums = Vec::with_capacity(sets.len());
     for set in 0..sets.len() {
-        let mut sum: Option<Mat<f64>> = None;
+        let mut sum: Option<Part> = None;
         while let Some((_, part)) = parts.next_if(|(segment, _)| segment.0 == set) {
             match &mut sum {
                 None => sum = Some(part),
-                Some(sum) => *sum += part,
+                Some(sum) => sum.add(&part),
             }
         }
-        sums.push(sum.unwrap_or_else(|| Mat::zeros(frame.width(), frame.width())));
+        let sum = sum.unwrap_or_else(|| Part::zeros(source, frame));
+        sums.push(sum.assembled(source, frame));
     }
     sums
 }
 
-fn segment(source: &Source<'_>, y: ArrayView1<'_, f64>, rows: &[u32], frame: &Frame) -> Mat<f64> {
-    let width = frame.width();
-    let p = frame.features();
+/// Moments of some rows, before those of the one-hot columns take their place among them.
+struct Part {
+    /// Of [X m 1 y].
+    dense: Mat<f64>,
+    /// (categories, width of `dense`) sums of those columns per category.
+    sums: Vec<f64>,
+    /// (categories, categories) how often two of them meet; lower triangle.
+    pairs: Vec<f64>,
+}
+
+impl Part {
+    fn zeros(source: &Source<'_>, frame: &Frame) -> Self {
+        let categories = source.features() - source.ncols();
+        let width = frame.width() - categories;
+        Self {
+            dense: Mat::zeros(width, width),
+            sums: vec![0.0; categories * width],
+            pairs: vec![0.0; categories * categories],
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.dense += &other.dense;
+        let add = |sums: &mut [f64], others: &[f64]| {
+            for (sum, other) in sums.iter_mut().zip(others) {
+                *sum += other;
+            }
+        };
+        add(&mut self.sums, &other.sums);
+        add(&mut self.pairs, &other.pairs);
+    }
+
+    fn assembled(self, source: &Source<'_>, frame: &Frame) -> Mat<f64> {
+        let p = source.ncols();
+        let categories = source.features() - p;
+        if categories == 0 {
+            return self.dense;
+        }
+        let width = self.dense.nrows();
+        let mut whole = Mat::zeros(frame.width(), frame.width());
+        let place = |i: usize| if i < p { i } else { i + categories };
+        for j in 0..width {
+            for i in j..width {
+                whole[(place(i), place(j))] = self.dense[(i, j)];
+            }
+        }
+        let one = frame.one() - categories;
+        for v in 0..categories {
+            let sums = &self.sums[v * width..(v + 1) * width];
+            for (i, sum) in sums.iter().enumerate() {
+                let (a, b) = (p + v, place(i));
+                whole[(a.max(b), a.min(b))] = *sum;
+            }
+            whole[(p + v, p + v)] = sums[one];
+            for (u, pairs) in self.pairs[v * categories..][..v].iter().enumerate() {
+                whole[(p + v, p + u)] = *pairs;
+            }
+        }
+        whole
+    }
+}
+
+fn segment(source: &Source<'_>, y: ArrayView1<'_, f64>, rows: &[u32], frame: &Frame) -> Part {
+    let p = source.ncols();
+    let mut part = Part::zeros(source, frame);
+    let width = part.dense.nrows();
     let zeros = vec![0.0; p];
     let missing = if frame.impute {
         Missing::Fill(&zeros)
     } else {
         Missing::Keep
     };
+    let (one, target) = (width - 2, width - 1);
     let mut block = Block::new(width);
-    let mut sum = Mat::<f64>::zeros(width, width);
     for rows in rows.chunks(Block::capacity(width)) {
         source.pack(rows, &frame.centre, missing, &mut block);
         for (q, &column) in frame.indicators.iter().enumerate() {
@@ -153,13 +221,13 @@ fn segment(source: &Source<'_>, y: ArrayView1<'_, f64>, rows: &[u32], frame: &Fr
                 .map(|&row| f64::from(source.at(row, column).is_nan()));
             block.set_column(p + q, flags);
         }
-        block.set_column(frame.one(), std::iter::repeat(1.0));
-        let target = rows.iter().map(|&row| y[row as usize] - frame.y_centre);
-        block.set_column(frame.y(), target);
+        block.set_column(one, std::iter::repeat(1.0));
+        let values = rows.iter().map(|&row| y[row as usize] - frame.y_centre);
+        block.set_column(target, values);
         // The inner product: faer picks the widest vector instructions at run time.
         let z = block.view();
         triangular::matmul(
-            sum.as_mut(),
+            part.dense.as_mut(),
             BlockStructure::TriangularLower,
             Accum::Add,
             z.transpose(),
@@ -169,8 +237,11 @@ fn segment(source: &Source<'_>, y: ArrayView1<'_, f64>, rows: &[u32], frame: &Fr
             1.0,
             Par::Seq,
         );
+        if let Some(categories) = source.categories() {
+            categories.scatter(rows, z, &mut part.sums, &mut part.pairs);
+        }
     }
-    sum
+    part
 }
 
 #[cfg(test)]

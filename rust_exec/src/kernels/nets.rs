@@ -105,6 +105,8 @@ impl<'a> Nets<'a> {
         let loss = &self.normal.loss;
         let mut gram = self.gram.clone();
         let mut noise = Noise::default();
+        let solution = Mat::from_fn(size, 1, |i, _| descent.weights[i] * self.length[i]);
+        let filled = self.normal.filled_errors(&solution, descent.residual);
         for i in 0..size {
             for j in 0..=i {
                 let scale = loss[i] * loss[j] * self.length[i] * self.length[j];
@@ -116,7 +118,8 @@ impl<'a> Nets<'a> {
             }
             let sums = amount * loss[i] * self.normal.y_norm;
             let means = self.normal.mean_error(self.preparation, i);
-            gram.target[i] += noise.draw() * (sums + means) * self.length[i];
+            let all = sums + means + PROBE_SIZE * filled[i];
+            gram.target[i] += noise.draw() * all * self.length[i];
         }
         let other = descend(&gram, net)?;
         if other.rounds != descent.rounds {

@@ -15,8 +15,19 @@ use crate::errors::Declined;
 /// Which pipeline is fitted before the linear model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preparation {
+    /// Whether every feature is standardised.
     pub scale: bool,
     pub fit_intercept: bool,
+}
+
+/// Statistics of a fold's training rows that the caller has; NaN where the kernel is to find
+/// the column's mean or standard deviation.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// (columns,) what stands for missing values.
+    pub fills: Option<Vec<f64>>,
+    /// (columns,) what each column is divided by. One-hot columns are left as they are.
+    pub divisors: Option<Vec<f64>>,
 }
 
 impl Preparation {
@@ -46,6 +57,9 @@ pub struct Training<'a> {
     pub base: &'a [f64],
     pub rows: &'a [u32],
     pub frame: &'a Frame,
+    pub known: Option<&'a Known>,
+    /// Features in the order in which the linear model has them; None: as they are.
+    pub order: Option<&'a [usize]>,
 }
 
 /// The normal equations (R + diag(alpha * penalty)) w = rhs of one fold.
@@ -65,12 +79,17 @@ pub struct Normal {
     /// (a,) square root of how many times larger the summed squares were than what is left
     /// after centring: the loss of digits of a row of `matrix`.
     pub loss: Vec<f64>,
+    /// (a,) length of the error that the reference library's rounding of the values that it puts
+    /// in place of missing ones gives a column, in units of the column's own length.
+    pub filled_error: Vec<f64>,
     /// (a,) training means of the active columns.
     pub mean: Vec<f64>,
     /// Norm of the target as the sums saw it.
     pub y_norm: f64,
     /// (p,) training means of the features, less the frame's centre.
     pub offset: Vec<f64>,
+    /// (columns,) what stands for missing values, less the frame's centre.
+    pub fill: Vec<f64>,
     /// Training mean of the target.
     pub y_mean: f64,
     /// Sum of squares of the target that the fit explains (centred with an intercept).
@@ -92,6 +111,16 @@ impl Normal {
         } else {
             0.0
         }
+    }
+
+    /// Rounding of right-hand sides by that of the values put in place of missing ones, for a
+    /// solution `weights` that leaves `residual`, a sum of squares.
+    pub fn filled_errors(&self, weights: &Mat<f64>, residual: f64) -> Vec<f64> {
+        let own = (residual / self.rows).sqrt();
+        let pairs = self.filled_error.iter().zip(weights.col(0).iter());
+        let fitted = pairs.map(|(e, w)| (e * w).powi(2)).sum::<f64>().sqrt();
+        let with = |error: &f64| error * own + fitted;
+        self.filled_error.iter().map(with).collect()
     }
 
     /// Writes solutions of the equations as raw coefficients into columns of `coef`.
@@ -140,14 +169,19 @@ pub fn normal_equations(
         base,
         rows,
         frame,
+        known,
+        order,
     } = training;
     let p = frame.features();
+    let columns = source.ncols();
     let (one, target) = (frame.one(), frame.y());
     if (0..frame.width()).any(|i| !moments[(i, i)].is_finite() || !base[i].is_finite()) {
         return Err(Declined::NonFinite.into());
     }
     let n = moments[(one, one)];
-    let imputed = Imputed::new(moments, frame)?;
+    let fills = known.and_then(|known| known.fills.as_deref());
+    let divisors = known.and_then(|known| known.divisors.as_deref());
+    let imputed = Imputed::new(moments, frame, fills)?;
     let offset: Vec<f64> = (0..p).map(|i| imputed.sum(i) / n).collect();
     let y_offset = moments[(target, one)] / n;
     let mean = |i: usize| frame.centre[i] + offset[i];
@@ -171,7 +205,20 @@ pub fn normal_equations(
     } else {
         y_mean.abs() + (base[target] / n).sqrt()
     };
-    for (i, noise) in constant_noise.iter_mut().enumerate() {
+    let kept = source.categories().map(|categories| {
+        let count = |v: usize| moments[(columns + v, columns + v)];
+        categories.kept(count)
+    });
+    for place in 0..p {
+        let i = order.map_or(place, |order| order[place]);
+        if let (Some(kept), Some(category)) = (&kept, i.checked_sub(columns)) {
+            // Sums of ones are exact, and so is what the reference library makes of them.
+            let constant = preparation.centred() && moments[(i, i)] == n;
+            if kept[category] && !constant {
+                active.push(i);
+            }
+            continue;
+        }
         let seen = Seen {
             square: square(i),
             summed: summed(i),
@@ -182,7 +229,7 @@ pub fn normal_equations(
             Column::Active => active.push(i),
             // The reference library subtracts a rounded mean; what is left can take part there.
             Column::Constant(value) => {
-                *noise = 4.0 * f64::EPSILON * value.abs() * n * y_size;
+                constant_noise[i] = 4.0 * f64::EPSILON * value.abs() * n * y_size;
                 let left = f64::EPSILON * value.abs() * (2.0 + n.sqrt());
                 constant_norm = constant_norm.max(left * n.sqrt());
             }
@@ -190,10 +237,17 @@ pub fn normal_equations(
     }
 
     let mut scale = vec![1.0; active.len()];
-    if preparation.scale {
-        for (s, &i) in scale.iter_mut().zip(&active) {
-            *s = standard_scale(centred(i, i) / n, mean(i), n)?;
-        }
+    for (s, &i) in scale.iter_mut().zip(&active) {
+        let divisor = match divisors {
+            Some(divisors) => divisors.get(i).copied().unwrap_or(1.0),
+            None if preparation.scale => f64::NAN,
+            None => 1.0,
+        };
+        *s = if divisor.is_nan() {
+            standard_scale(centred(i, i) / n, mean(i), n)?
+        } else {
+            divisor
+        };
     }
     let unit: Vec<f64> = active.iter().map(|&i| square(i).sqrt()).collect();
     let a = active.len();
@@ -218,15 +272,31 @@ pub fn normal_equations(
     }
     let penalty = (scale.iter().zip(&unit)).map(|(s, u)| (s / u) * (s / u));
     let loss = (active.iter().zip(&unit)).map(|(&i, u)| (summed(i).sqrt() / u).max(1.0));
+    // The library sums a column row by row; the error of its mean grows like a random walk.
+    let filled_error = active.iter().zip(&unit).map(|(&i, unit)| {
+        let gaps = i < columns && (frame.impute && direct || frame.indicators.contains(&i));
+        if gaps {
+            f64::EPSILON * (2.0 + n.sqrt()) * mean(i).abs() * n.sqrt() / unit
+        } else {
+            0.0
+        }
+    });
     let uncentred = if preparation.fit_intercept {
         0.0
     } else {
         n * y_mean * y_mean
     };
+    // Also of columns that miss values in the validation rows only.
+    let filled = |i: usize| match fills.map(|fills| fills[i]) {
+        Some(value) if !value.is_nan() => value - frame.centre[i],
+        _ => offset[i],
+    };
+    let fill = (0..columns).map(filled).collect();
     let y_squares = (moments[(target, target)] - n * y_offset * y_offset).max(0.0) + uncentred;
     Ok(Normal {
         rows: n,
         mean: active.iter().map(|&i| mean(i)).collect(),
+        filled_error: filled_error.collect(),
         penalty: penalty.collect(),
         loss: loss.collect(),
         active,
@@ -234,6 +304,7 @@ pub fn normal_equations(
         rhs,
         unit,
         y_norm: (base[target] + uncentred).sqrt(),
+        fill,
         offset,
         y_mean,
         y_squares,
@@ -319,6 +390,8 @@ mod tests {
             base: &base,
             rows: &rows,
             frame: &frame,
+            known: None,
+            order: None,
         };
         normal_equations(&training, &source, PLAIN, true)
     }

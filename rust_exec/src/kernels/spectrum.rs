@@ -5,6 +5,7 @@
 //! from the directions that count. Eigenvalues are squares of singular values, so the bound lies
 //! well above their rounding; a design with a value near the bound is declined.
 
+use faer::linalg::solvers::{Llt, Solve};
 use faer::{Mat, Side};
 
 use super::normal::Normal;
@@ -24,6 +25,10 @@ pub struct Spectrum {
     dropped: usize,
     /// (a,) length of each column as the linear model sees it.
     length: Vec<f64>,
+    /// (a, kept) the directions that count, equilibrated and of length 1.
+    basis: Mat<f64>,
+    /// Of the equilibrated system along them. (Eigenvalues would lose the digits of small ones.)
+    factor: Llt<f64>,
 }
 
 impl Spectrum {
@@ -58,8 +63,20 @@ impl Spectrum {
         if kept == 0 || dropped + kept != size {
             return Err(Declined::RankDeficient);
         }
+        let directions = eigen.U().to_owned();
+        let mut basis = Mat::from_fn(size, kept, |i, k| directions[(i, dropped + k)] * length[i]);
+        for k in 0..kept {
+            let norm = basis.col(k).norm_l2();
+            basis.col_mut(k).iter_mut().for_each(|value| *value /= norm);
+        }
+        let along = basis.transpose() * (&normal.matrix * &basis);
+        let factor = along
+            .llt(Side::Lower)
+            .map_err(|_| Declined::IllConditioned)?;
         Ok(Self {
-            directions: eigen.U().to_owned(),
+            directions,
+            basis,
+            factor,
             squares,
             dropped,
             length,
@@ -73,20 +90,9 @@ impl Spectrum {
 
     /// Equilibrated weights of least norm for equilibrated right-hand sides.
     pub fn solve(&self, rhs: &Mat<f64>) -> Mat<f64> {
-        let (size, count) = (self.length.len(), rhs.ncols());
-        let scaled = Mat::from_fn(size, count, |i, k| rhs[(i, k)] * self.length[i]);
-        let mut along = self.directions.transpose() * &scaled;
-        for k in 0..count {
-            for i in 0..size {
-                let square = self.squares[i];
-                along[(i, k)] = if i < self.dropped {
-                    0.0
-                } else {
-                    along[(i, k)] / square
-                };
-            }
-        }
-        self.equilibrated(&along)
+        let mut along = self.basis.transpose() * rhs;
+        self.factor.solve_in_place(along.as_mut());
+        &self.basis * &along
     }
 
     /// Equilibrated weights that rounding of the directions may add to `weights`: some of those
@@ -102,6 +108,25 @@ impl Spectrum {
                 amount * factors[(i, k)]
             } else {
                 0.0
+            }
+        });
+        self.equilibrated(&along)
+    }
+
+    /// Equilibrated weights by which the rounding of the reference library's own decomposition may
+    /// move `weights`: it works on the features as they are, whose error is in proportion to
+    /// their greatest singular value. `residual` is a sum of squares.
+    pub fn rounding(&self, weights: &Mat<f64>, residual: f64, factors: &Mat<f64>) -> Mat<f64> {
+        let size = self.length.len();
+        let norm = (0..size).map(|i| (weights[(i, 0)] / self.length[i]).powi(2));
+        let (norm, left) = (norm.sum::<f64>().sqrt(), residual.sqrt());
+        let unit = f64::EPSILON * self.squares[size - 1].sqrt();
+        let along = Mat::from_fn(size, factors.ncols(), |i, k| {
+            let singular = self.squares[i].max(0.0).sqrt();
+            if i < self.dropped || singular == 0.0 {
+                0.0
+            } else {
+                unit * (norm / singular + left / singular / singular) * factors[(i, k)]
             }
         });
         self.equilibrated(&along)

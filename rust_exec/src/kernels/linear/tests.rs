@@ -30,6 +30,9 @@ fn problem<'a>(x: &'a Array2<f64>, y: &'a Array1<f64>, impute: bool) -> Problem<
         alphas: &ALPHAS,
         nets: &NETS,
         impute,
+        categories: None,
+        order: None,
+        known: &[],
         preparation: Preparation {
             scale: true,
             fit_intercept: true,
@@ -71,7 +74,7 @@ fn shared_moments_give_what_each_fold_gives_alone() {
         for ((fold, shared), threaded) in folds.iter().zip(shared).zip(threaded) {
             assert_eq!(shared.coef, threaded.coef);
             assert_eq!(shared.predictions, threaded.predictions);
-            let alone = single(&problem, fold, &workers);
+            let alone = single(&problem, fold, 0, &workers);
             assert!(close(&alone.coef, &shared.coef));
             assert!(close(&alone.intercept, &shared.intercept));
             assert!(close(&alone.predictions, &shared.predictions));
