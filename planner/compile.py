@@ -14,9 +14,9 @@ from planner.answers import names_of, on_stored, origins_of, probabilities_of
 from planner.build import Built
 from planner.build_blend import prepared_tables
 from planner.estimates import NOTHING, Measured
-from planner.graph import Graph, Node, walk
+from planner.graph import Graph, Node, Role, walk
 from planner.lower import Output, lower
-from planner.ops import Folds, Materialise
+from planner.ops import Fit, Folds, Materialise
 from planner.plan import PipelinePlan, Plan, Task, Value
 from planner.rewrite import RULES, Rule, rewrite
 
@@ -154,7 +154,8 @@ def _pipeline(
             read_at: dict[str, str] = {}
             for made in reversed(list(walk([node], seen, tables=False))):
                 if made.key not in places:
-                    place = places.get(origins.get(made.key, ""))
+                    place = _encoding(made, logical, built)
+                    place = place or places.get(origins.get(made.key, ""))
                     place = place or _namesake(made, logical, built)
                     places[made.key] = place or read_at.get(made.key, model)
                 for source in made.inputs:
@@ -169,6 +170,16 @@ def _namesake(made: Node, logical: Node, built: Built) -> str | None:
     for node in walk([logical], tables=False):
         if node.op.subject == made.op.subject and node.key in built.places:
             return built.places[node.key]
+    return None
+
+
+def _encoding(made: Node, logical: Node, built: Built) -> str | None:
+    """The place of the encoding that a group of fits has taken in, and fails at."""
+    if made.op.role is not Role.FIT or isinstance(made.op, Fit):
+        return None
+    for node in walk([logical], tables=False):
+        if node.op.role is Role.FEATURES and node.op.subject == made.op.subject:
+            return built.places.get(node.key)
     return None
 
 

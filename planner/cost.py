@@ -26,7 +26,7 @@ from planner.ops import (
     Vector,
 )
 from planner.ops_blend import Blend, OutOfFold, WithHeldOut
-from planner.ops_components import ComponentModels
+from planner.ops_components import ComponentFolds, ComponentPath
 from planner.ops_encodings import (
     ChosenColumns,
     ColumnScores,
@@ -109,15 +109,16 @@ def seconds_of(op: Op, shape: Shape, model: Op | None = None) -> float:
             return transform_seconds(op.transformer, shape)
         case Components() | ChosenColumns() | Vocabulary():
             return 8e-4 + (shape.rows + shape.valid) * max(shape.stored, shape.out) * 6e-9
-        case ComponentModels():
-            # The scores, and their Gram matrix.
-            return 0.002 + shape.cells * op.sizes[-1] * 4e-10 + len(op.members) * 1e-4
         case Blend() | OutOfFold() | WithHeldOut():
             return 5e-4 + shape.valid * sum(op.counts) * 2e-8
         case LinearFolds() | LinearBlocks():
             return 0.002 + shape.cells * (2e-8 + shape.columns * 4e-10) + _solve(op, shape)
         case LinearPath():
             return 0.001 + shape.cells * shape.columns * 4e-10 + _solve(op, shape)
+        case ComponentFolds():
+            return 0.002 + shape.cells * (2e-8 + shape.columns * 4e-10) + _turn(op, shape, 5)
+        case ComponentPath():
+            return 0.001 + shape.cells * shape.columns * 4e-10 + _turn(op, shape, 1)
         case Member():
             return 2e-5 + shape.valid * 2e-9
         case _:
@@ -128,6 +129,12 @@ def _solve(op: LinearBlocks | LinearFolds | LinearPath, shape: Shape) -> float:
     """What each member takes besides the moments that all of them share."""
     descent = 2e-8 * shape.columns * shape.columns
     return len(op.members) * (5e-5 + descent + shape.cells * 2e-10)
+
+
+def _turn(op: ComponentFolds | ComponentPath, shape: Shape, folds: int) -> float:
+    """What the decompositions take, one per fold, and each member beside them."""
+    decomposed = folds * 5e-10 * shape.columns**3
+    return decomposed + len(op.members) * (5e-5 + shape.cells * 2e-10)
 
 
 def _predict(shape: Shape, model: Op | None) -> float:
@@ -146,7 +153,7 @@ def bytes_of(op: Op, shape: Shape) -> int:
     size = 12 if shape.stored else 8  # an index for every value
     read = int(shape.rows * (shape.stored or shape.columns) * size)
     match op:
-        case Fit() | PrefixFit() | NeighbourFits() | ComponentModels():
+        case Fit() | PrefixFit() | NeighbourFits():
             # A contiguous copy, and what the library makes of it (bins, single precision).
             return 2 * read + (1 << 20)
         case Encode() | Apply() | Encoding():
@@ -157,7 +164,7 @@ def bytes_of(op: Op, shape: Shape) -> int:
             return shape.rows * shape.columns * 24
         case Columns():
             return shape.rows * shape.columns * 16
-        case LinearBlocks() | LinearFolds() | LinearPath():
+        case LinearBlocks() | LinearFolds() | LinearPath() | ComponentFolds() | ComponentPath():
             return read + 8 * shape.columns * shape.columns * 4
         case _:
             return read // 8 + 16 * (shape.rows + shape.valid)

@@ -1,41 +1,42 @@
 """The ops of linear models on principal components.
 
-PCA of several sizes in front of Ridge or LinearRegression: the decomposition of the largest size
-holds the components of all, and one Gram matrix of its scores those of all models.
-`planner.rules.components` says which models that is exact for.
+PCA in front of Ridge or LinearRegression: the components of all sizes come from the second
+moments of the training rows, and so do all models. `planner.rules.components` says which models
+that is exact for.
 """
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from planner.expressions import Call
+from planner.expressions import Call, text
 from planner.graph import Op, Plane, Role
+
+# n_components of PCA: a number, a share of the variance, or None for all.
+Size = int | float | None
 
 
 @dataclass(frozen=True)
-class ComponentModels(Op):
-    """Linear models on the first components of the features.
+class ComponentFolds(Op):
+    """Linear models on the first components of raw columns, of all folds from shared moments.
 
-    Inputs: a Decomposition, its features, folds, target. `transformer` is the PCA without
-    n_components; `members` are (n_components, estimator). `function` is that of a Fit. Value per
-    fold: for each member its predictions (n_valid,), or the error that it ended in.
+    Equals ``make_pipeline([SimpleImputer()], [StandardScaler()], PCA(size, ...), model)`` per fold
+    and member. Inputs: a whole feature block, folds, target. `transformer` is the PCA without
+    n_components; `members` are (n_components, estimator). `function` is that of a Fit. Value: per
+    fold what ComponentPath gives.
     """
 
     transformer: Call
-    members: tuple[tuple[int, Call], ...]
+    members: tuple[tuple[Size, Call], ...]
+    impute: bool
+    scale: bool
     function: str | None = None
-    plane: ClassVar[Plane] = Plane.FOLD
+    plane: ClassVar[Plane] = Plane.WHOLE
     role: ClassVar[Role] = Role.FIT
 
     @property
-    def sizes(self) -> tuple[int, ...]:
-        """The numbers of components, ascending."""
-        return tuple(sorted({size for size, _ in self.members}))
-
-    @property
     def label(self) -> str:
-        sizes = ", ".join(map(str, self.sizes))
-        return f"{len(self.members)} linear models on n_components={sizes} of one PCA"
+        front = "impute, " * self.impute + "scale, " * self.scale
+        return f"{front}{_listed(self.members)} over all folds from shared moments"
 
     @property
     def subject(self) -> str:
@@ -43,20 +44,30 @@ class ComponentModels(Op):
 
 
 @dataclass(frozen=True)
-class ComponentMember(Op):
-    """Predictions of one of the models, by its place among the members.
+class ComponentPath(Op):
+    """Linear models on the first components of one encoded matrix per fold.
 
-    Input: a ComponentModels. Value per fold: as of a Predict.
+    Inputs: features, folds, target. Value per fold: predictions on the validation rows by
+    member, or what a member failed with.
     """
 
-    index: int
+    transformer: Call
+    members: tuple[tuple[Size, Call], ...]
+    function: str | None = None
     plane: ClassVar[Plane] = Plane.FOLD
-    role: ClassVar[Role] = Role.ANSWER
+    role: ClassVar[Role] = Role.FIT
 
     @property
     def label(self) -> str:
-        return f"member {self.index}"
+        return _listed(self.members)
 
     @property
     def subject(self) -> str:
-        return "Predict"
+        return self.transformer.name
+
+
+def _listed(members: tuple[tuple[Size, Call], ...]) -> str:
+    sizes = list(dict.fromkeys(size for size, _ in members))
+    models = dict.fromkeys(text(model) for _, model in members)
+    many = f"{len(members)} linear models" if len(models) > 1 else ", ".join(models)
+    return f"{many} on n_components={', '.join(map(str, sizes))} of one PCA"

@@ -47,8 +47,9 @@ RULES: tuple[Rule, ...] = (
     # Encodings that share a part, before the groups of fits that may read them.
     Rule("group_vocabularies", group_vocabularies, groups=True),
     Rule("group_selections", group_selections, groups=True),
-    Rule("group_decompositions", group_decompositions, groups=True),
+    # What is solved in the components needs none of their values.
     Rule("group_components", group_components, groups=True),
+    Rule("group_decompositions", group_decompositions, groups=True),
     Rule("distinct_components", distinct_components, groups=True),
     # Last of the logical rules: groups hide the fits that other rules look for.
     Rule("group_linear", group_linear, groups=True),

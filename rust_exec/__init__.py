@@ -12,6 +12,7 @@ snake_case ``code``.
 
 from rust_exec import _native
 from rust_exec._native import KernelInputError, KernelInternalError
+from rust_exec.components import ComponentFolds, ComponentPath, component_folds, component_path
 from rust_exec.linear import Categories, LinearFolds, LinearPath, linear_folds, linear_path
 from rust_exec.metrics import confusion_matrices, score_binary, score_multiclass, score_numbers
 from rust_exec.neighbours import Neighbours, nearest_brute, nearest_tree
@@ -28,6 +29,8 @@ from rust_exec.strings import (
 
 __all__ = [
     "Categories",
+    "ComponentFolds",
+    "ComponentPath",
     "Counts",
     "KernelInputError",
     "KernelInternalError",
@@ -37,6 +40,8 @@ __all__ = [
     "Terms",
     "Texts",
     "as_texts",
+    "component_folds",
+    "component_path",
     "confusion_matrices",
     "count_known_terms",
     "count_terms",

@@ -124,6 +124,39 @@ def strings_hash(
 def equal_rows(
     matrix: tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int32]], width: int, most: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None: ...
+def component_folds(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    train: list[NDArray[np.int64]],
+    valid: list[NDArray[np.int64]],
+    members: NDArray[np.float64],
+    *,
+    impute: bool = False,
+    scale: bool = False,
+    whiten: bool = False,
+    solver: str = "auto",
+    threads: int = 1,
+) -> tuple[
+    NDArray[np.float64],
+    NDArray[np.float64],
+    list[NDArray[np.float64]],
+    list[list[str | None]],
+]: ...
+def component_path(
+    x_train: NDArray[np.float64],
+    y_train: NDArray[np.float64],
+    x_valid: NDArray[np.float64],
+    members: NDArray[np.float64],
+    *,
+    whiten: bool = False,
+    solver: str = "auto",
+    threads: int = 1,
+) -> tuple[
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    list[str | None],
+]: ...
 def version() -> str: ...
 def cpu_features() -> list[str]: ...
 def vector_level() -> str: ...

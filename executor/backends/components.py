@@ -1,32 +1,34 @@
-"""Linear models on the first components of one decomposition.
+"""Linear models on principal components by the libraries: the reference of the kernel.
 
-Input: a `ComponentModels`, a decomposition, features, folds and target. Output: predictions per
-member, from the Gram matrix of the scores of the largest PCA, whose leading blocks are those of
-the smaller ones. Where that would lose digits (components of next to no variance), or the
-library decomposes otherwise, a member is what its two library models make of it.
+Input: a family and what a Fit reads. Output: what its members predict, or failed with. Sizes of
+PCA that are decomposed alike share the decomposition, and their models the Gram matrix of the
+scores of the largest, whose leading blocks are those of the smaller ones. Where that would lose
+digits (components of next to no variance), or the library decomposes otherwise, a member is what
+its two library models make of it.
 """
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import scipy.linalg
 
 from executor.backends.base import Context
-from executor.backends.decompositions import projected, solver
-from executor.backends.sides import training_target
+from executor.backends.decompositions import decomposition, projected, solver
+from executor.backends.linear import Answer, Answers
+from executor.backends.sides import sides, training_target
+from executor.construct import construct
 from executor.failures import describe_failure
-from executor.models import FittedModel, inverse, predict
+from executor.models import fit_model, inverse, predict
 from executor.sharing import refused_write
 from planner.errors import StratumError
 from planner.expressions import Call, param, with_params
 from planner.graph import Op
 from planner.ops import Encode, Fit
-from planner.ops_components import ComponentMember, ComponentModels
-from planner.ops_encodings import Components
-
-Run = Callable[[Any, Sequence[Any], Context], Any]
-Answers = tuple[np.ndarray | StratumError, ...]
+from planner.ops_components import ComponentFolds, ComponentPath, Size
+from planner.ops_encodings import Components, Decomposition
 
 # Squares of singular values, greatest to least: beyond this the normal equations lose digits.
 _RANGE = 1e6
@@ -34,100 +36,157 @@ _RANGE = 1e6
 # lost where the mean is taken off.
 _FAR = 1e5
 
-
-def table(
-    encode: Callable[[Encode, Sequence[Any], Context], Any],
-    fit: Callable[[Fit, Sequence[Any], Context], FittedModel],
-) -> dict[type[Op], Run]:
-    """What runs the ops of this file, where the arguments run a single Encode and a Fit."""
-
-    def run(op: ComponentModels, inputs: Sequence[Any], context: Context) -> Answers:
-        shared, features, folds, target = inputs
-        pairs: dict[int, Any] = {}
-
-        def encoded(size: int, encoding: Encode) -> Any:
-            if size not in pairs:
-                part = Components(encoding.transformer)
-                pair = projected(part, (shared, features, folds), context)
-                pairs[size] = pair or encode(encoding, (features, folds), context)
-            return pairs[size]
-
-        def alone(size: int, call: Call) -> np.ndarray | StratumError:
-            encoding = Encode(with_params(op.transformer, n_components=size), False)
-            fitting = Fit(call, "regression", op.function)
-            step: Op = encoding
-            try:
-                pair = encoded(size, encoding)
-                step = fitting
-                return predict(fit(fitting, (pair, folds, target), context), ("predict",))[0]
-            except StratumError as error:
-                return error
-            except MemoryError:
-                raise
-            except Exception as error:
-                if refused_write(error):
-                    raise  # all is run again, on copies
-                return describe_failure(step, error)
-
-        together = _together(op, inputs, context)
-        return tuple(
-            together[member] if member in together else alone(*member) for member in op.members
-        )
-
-    return {ComponentModels: run, ComponentMember: _member}
+Member = tuple[Size, Call]
 
 
-def _member(op: ComponentMember, inputs: Sequence[Any], context: Context) -> Any:
-    answer = inputs[0][op.index]
-    if isinstance(answer, StratumError):
-        raise answer
-    return answer, "predict", None
+def library_answers(
+    op: ComponentFolds | ComponentPath,
+    inputs: Sequence[Any],
+    context: Context,
+    wanted: Iterable[int] | None = None,
+) -> Answers:
+    """The answers of the `wanted` members (all if None) on one fold, as a script would have it.
 
-
-def _together(
-    op: ComponentModels, inputs: Sequence[Any], context: Context
-) -> dict[tuple[int, Call], np.ndarray]:
-    """Predictions of the members that one decomposition serves."""
-    shared, features, folds, target = inputs
-    if not shared:
-        return {}
-    for size in reversed(op.sizes):
-        largest = Components(with_params(op.transformer, n_components=size))
-        pair = projected(largest, (shared, features, folds), context)
-        if pair is not None:
-            break
-    else:
-        return {}
-    scores, asked = pair
-    if scores.dtype != np.float64:
-        return {}  # the library would go on in single precision
-    shape = len(scores), shared[2].shape[1]
-    y = np.asarray(training_target(target, folds, context), dtype=np.float64)
-    offset, level = scores.mean(axis=0), float(y.mean())
-    centred = scores - offset
-    gram, right = centred.T @ centred, centred.T @ (y - level)
-    distance = float(np.linalg.norm(shared[1]))
-    whitened = param(op.transformer, "whiten", False)
-    found: dict[tuple[int, Call], np.ndarray] = {}
-    for size, call in op.members:
-        given = 0.0 if call.name == "LinearRegression" else param(call, "alpha", 1.0)
-        assert isinstance(given, int | float)
-        alpha = float(given)
-        squares = np.diagonal(gram)[:size] + alpha
-        same = solver(op.transformer, size, shape) == shared[0]
-        # Whitening makes all components equally long, be they rounding or not.
-        lengths = shared[3][:size] if whitened else squares / len(scores)
-        near = distance < _FAR * np.sqrt(lengths.min())
-        if not (same and near and _even(squares) and _even(lengths)):
+    A member's failure is its own, and so is a size that cannot be; what else the PCA or what is in
+    front of it fails with is raised.
+    """
+    features, folds, target = inputs
+    train, valid = sides(features, folds, context)
+    if isinstance(op, ComponentFolds):
+        front = [Call("SimpleImputer")] * op.impute + [Call("StandardScaler")] * op.scale
+        for call in front:
+            transformer = construct(call)
+            train = transformer.fit_transform(train)
+            valid = transformer.transform(valid)
+    positions = list(range(len(op.members)) if wanted is None else wanted)
+    members = [op.members[position] for position in positions]
+    y = training_target(target, folds, context)
+    matrices = _Matrices(op.transformer, (train, valid), y, op.function, context)
+    together = matrices.together(members)
+    found: Answers = {}
+    for position, member in zip(positions, members, strict=True):
+        if member in together:
+            found[position] = Answer(together[member])
             continue
-        matrix = gram[:size, :size] + alpha * np.eye(size)
-        weights = scipy.linalg.solve(matrix, right[:size], assume_a="pos")
-        answers = inverse(op.function, (asked[:, :size] - offset[:size]) @ weights + level)
-        if np.isfinite(answers).all():
-            found[size, call] = answers
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            predictions = matrices.alone(*member)
+        notes = tuple((warning.category, str(warning.message)) for warning in caught)
+        found[position] = Answer(predictions, notes)
     return found
+
+
+@dataclass
+class _Matrices:
+    """The two sides of one fold in front of a PCA, and what is made of them."""
+
+    transformer: Call
+    pair: tuple[Any, Any]
+    y: np.ndarray
+    function: str | None
+    context: Context
+    encoded: dict[Size, Any] = field(default_factory=dict)
+    shared: Any = ()
+
+    def alone(self, size: Size, call: Call) -> np.ndarray | StratumError:
+        """Predictions of a member by its own two models, or what they fail with."""
+        transformer = with_params(self.transformer, n_components=size)
+        step: Op = Encode(transformer, False)
+        possible = not isinstance(size, int) or size <= min(self.pair[0].shape)
+        try:
+            if size not in self.encoded:
+                self.encoded[size] = self._projected(transformer) or self._encode(transformer)
+            train, valid = self.encoded[size]
+            step, possible = Fit(call, "regression", self.function), False
+            model = fit_model(step, train, self.y, None, valid, None, None)
+            return predict(model, ("predict",))[0]
+        except StratumError as error:
+            return error
+        except MemoryError:
+            raise
+        except Exception as error:
+            if possible or refused_write(error):
+                raise  # of every member; or all is run again, on copies
+            return describe_failure(step, error)
+
+    def _projected(self, transformer: Call) -> Any:
+        if not isinstance(param(transformer, "n_components"), int):
+            return None
+        return projected(Components(transformer), (self.shared, self.pair, []), self.context)
+
+    def _encode(self, transformer: Call) -> Any:
+        train, valid = self.pair
+        model = construct(transformer)
+        return model.fit_transform(train), model.transform(valid)
+
+    def together(self, members: Sequence[Member]) -> dict[Member, np.ndarray]:
+        """Predictions of the members that one decomposition serves."""
+        sizes = sorted({size for size, _ in members if isinstance(size, int)})
+        if len(sizes) < 2:
+            return {}
+        whole = Decomposition(self.transformer, tuple(sizes))
+        try:
+            self.shared = decomposition(whole, (self.pair, []), self.context)
+        except Exception as error:
+            if isinstance(error, MemoryError) or refused_write(error):
+                raise
+            return {}  # each fails by itself
+        for size in reversed(sizes) if self.shared else ():
+            largest = self._projected(with_params(self.transformer, n_components=size))
+            if largest is not None:
+                return self._solved([m for m in members if isinstance(m[0], int)], *largest)
+        return {}
+
+    def _solved(
+        self, members: Sequence[Member], scores: np.ndarray, asked: np.ndarray
+    ) -> dict[Member, np.ndarray]:
+        if scores.dtype != np.float64:
+            return {}  # the library would go on in single precision
+        chosen, mean, components, variance, _ = self.shared
+        shape = len(scores), components.shape[1]
+        y = np.asarray(self.y, dtype=np.float64)
+        offset, level = scores.mean(axis=0), float(y.mean())
+        centred = scores - offset
+        gram, right = centred.T @ centred, centred.T @ (y - level)
+        distance = float(np.linalg.norm(mean))
+        whitened = param(self.transformer, "whiten", False)
+        found: dict[Member, np.ndarray] = {}
+        for size, call in members:
+            assert isinstance(size, int)
+            if size > scores.shape[1] or solver(self.transformer, size, shape) != chosen:
+                continue
+            given = 0.0 if call.name == "LinearRegression" else param(call, "alpha", 1.0)
+            assert isinstance(given, int | float)
+            alpha = float(given)
+            squares = np.diagonal(gram)[:size] + alpha
+            # Whitening makes all components equally long, be they rounding or not.
+            lengths = variance[:size] if whitened else squares / len(scores)
+            near = distance < _FAR * np.sqrt(lengths.min())
+            if not (near and _even(squares) and _even(lengths)):
+                continue
+            matrix = gram[:size, :size] + alpha * np.eye(size)
+            weights = scipy.linalg.solve(matrix, right[:size], assume_a="pos")
+            answers = inverse(self.function, (asked[:, :size] - offset[:size]) @ weights + level)
+            if np.isfinite(answers).all():
+                found[size, call] = answers
+        return found
 
 
 def _even(squares: np.ndarray) -> bool:
     """Whether the least is not negligible beside the greatest."""
     return bool(squares.max() < _RANGE * squares.min())
+
+
+def _folds(op: ComponentFolds, inputs: Sequence[Any], context: Context) -> list[Answers]:
+    count = len(inputs[1])
+    return [library_answers(op, inputs, replace(context, fold=fold)) for fold in range(count)]
+
+
+def _path(op: ComponentPath, inputs: Sequence[Any], context: Context) -> Answers:
+    return library_answers(op, inputs, context)
+
+
+RUN: dict[type[Op], Callable[[Any, Sequence[Any], Context], Any]] = {
+    ComponentFolds: _folds,
+    ComponentPath: _path,
+}

@@ -34,10 +34,10 @@ def table(encode: Callable[[Encode, Sequence[Any], Context], Any]) -> dict[type[
             return encode(Encode(op.transformer, False), inputs[1:], context)
         return found
 
-    return {Decomposition: _decomposition, Components: components}
+    return {Decomposition: decomposition, Components: components}
 
 
-def _decomposition(op: Decomposition, inputs: Sequence[Any], context: Context) -> Any:
+def decomposition(op: Decomposition, inputs: Sequence[Any], context: Context) -> Any:
     features, folds = inputs
     train, _ = sides(features, folds, context)
     if sp.issparse(train):

@@ -204,7 +204,7 @@ _RUN: dict[type[Op], Callable[[Any, Sequence[Any], Context], Any]] = {
     **neighbours.table(_fit),
     **decompositions.table(_encode),
     **distinct.RUN,
-    **components.table(_encode, _fit),
+    **components.RUN,
     **selections.RUN,
     **vocabularies.RUN,
     **blends.RUN,

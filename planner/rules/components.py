@@ -1,63 +1,69 @@
 """Components: linear models behind PCAs of several sizes come from one decomposition.
 
-Rule input: the outputs of a batch, where PCAs share decompositions. Rule output: replacements
-for predictions. Ridge and least squares are continuous in their features, so the scores of the
-largest PCA, cut, serve all of them; models that compare are given each size's own.
+Rule input: the outputs of a batch. Rule output: replacements for predictions. Ridge and least
+squares are continuous in their features, so that second moments serve them; models that compare
+are given each size's own features, to the last bit. Where the PCA reads raw columns, at most
+imputed by the mean and standardised, one group covers all folds; else there is one per fold, of
+several sizes.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 
-from planner.expressions import Call
+from planner.expressions import Call, without_params
 from planner.graph import Graph, Node, walk
-from planner.ops import Columns, Concat, Encode, Fit, FitTarget, Predict
-from planner.ops_components import ComponentMember, ComponentModels
-from planner.ops_encodings import Components, Decomposition
-from planner.rules.decompositions import size_of
+from planner.ops import Concat, Encode, Fit, FitTarget, Member, Predict
+from planner.ops_components import ComponentFolds, ComponentPath, Size
+from planner.rules.decompositions import decomposed_alike
+from planner.rules.linear import raw_columns
 
 # Do not change what the closed-form solution is.
 _NEUTRAL = frozenset({"alpha", "copy_X", "max_iter", "random_state", "solver", "tol"})
 _DIRECT = ("auto", "cholesky")
+# PCA takes more columns for wide, and projects them at random.
+_WIDE = 1000
 
-Member = tuple[int, Call]
+_Member = tuple[Size, Call]
+_Family = tuple[Node, Node, Node, str | None, Call]
 
 
 def group_components(graph: Graph, outputs: Sequence[Node]) -> dict[str, Node]:
     """Replacements (node key -> node) of predictions by members of groups."""
-    families: defaultdict[tuple[object, ...], list[tuple[Member, Node]]] = defaultdict(list)
+    families: defaultdict[_Family, list[tuple[_Member, Node]]] = defaultdict(list)
     for node in walk(outputs, tables=False):
-        components = _components(node)
-        if components is None:
-            continue
-        fit = node.inputs[0]
-        assert isinstance(fit.op, Fit)
-        assert isinstance(components.op, Components)
-        size = size_of(components.op.transformer)
-        assert size is not None
-        # A decomposition, the features it was made of, the folds; and the target.
-        family = (*components.inputs, fit.inputs[2], fit.op.function)
-        families[family].append(((size, fit.op.estimator), node))
+        found = _member(node)
+        if found is not None:
+            family, member = found
+            families[family].append((member, node))
     replaced: dict[str, Node] = {}
-    for (*sources, function), found in families.items():
-        members = tuple(sorted({member for member, _ in found}, key=_order))
-        if len({size for size, _ in members}) == 1:
+    for family, found_members in families.items():
+        members = tuple(sorted({member for member, _ in found_members}, key=_order))
+        group = _group(graph, family, members)
+        if group is None:
             continue
-        inputs = [source for source in sources if isinstance(source, Node)]
-        assert isinstance(inputs[0].op, Decomposition)
-        assert function is None or isinstance(function, str)
-        op = ComponentModels(inputs[0].op.transformer, members, function)
-        group = graph.node(op, *inputs)
-        for member, node in found:
-            replaced[node.key] = graph.node(ComponentMember(members.index(member)), group)
+        for member, node in found_members:
+            replaced[node.key] = graph.node(Member(members.index(member)), group)
     return replaced
 
 
-def _order(member: Member) -> tuple[int, str]:
-    return member[0], repr(member[1])
+def _group(graph: Graph, family: _Family, members: tuple[_Member, ...]) -> Node | None:
+    features, folds, target, function, pca = family
+    raw = raw_columns(features)
+    if raw is not None and raw.width <= _WIDE:
+        op = ComponentFolds(pca, members, raw.impute, raw.scale, function)
+        return graph.node(op, raw.columns, folds, target)
+    if len({size for size, _ in members}) == 1:
+        return None
+    return graph.node(ComponentPath(pca, members, function), features, folds, target)
 
 
-def _components(node: Node) -> Node | None:
-    """The components that the model behind these predictions reads, if a group can serve it."""
+def _order(member: _Member) -> tuple[float, str]:
+    size, model = member
+    return float("inf") if size is None else size, repr(model)
+
+
+def _member(node: Node) -> tuple[_Family, _Member] | None:
+    """The family and the place in it of these predictions, if a group can serve them."""
     if not isinstance(node.op, Predict) or node.op.methods[:1] != ("predict",):
         return None
     fit = node.inputs[0]
@@ -65,14 +71,36 @@ def _components(node: Node) -> Node | None:
         return None
     if fit.op.weighted or fit.op.stop_rounds or isinstance(fit.inputs[2].op, FitTarget):
         return None
-    features = fit.inputs[0]
-    if isinstance(features.op, Concat) and len(features.inputs) == 2:
-        features = features.inputs[1]
-    if not isinstance(features.op, Components):
+    encoded = fit.inputs[0]
+    if isinstance(encoded.op, Concat) and len(encoded.inputs) == 2:
+        encoded = encoded.inputs[1]
+    if not isinstance(encoded.op, Encode) or encoded.op.transformer.name != "PCA":
         return None
-    size, width = size_of(features.op.transformer), _width(features.inputs[1])
-    # What cannot be is refused at the step that asks for it.
-    return features if size is not None and (width is None or size <= width) else None
+    pca = encoded.op.transformer
+    size = dict(pca.params).get("n_components")
+    if not decomposed_alike(pca) or not _possible(size, encoded.inputs[0]):
+        return None
+    family = (
+        encoded.inputs[0],
+        encoded.inputs[1],
+        fit.inputs[2],
+        fit.op.function,
+        without_params(pca, "n_components"),
+    )
+    assert size is None or isinstance(size, int | float)
+    return family, (size, fit.op.estimator)
+
+
+def _possible(size: object, features: Node) -> bool:
+    """Whether this is a size that the columns may have.
+
+    What cannot be is refused at the step that asks for it."""
+    if isinstance(size, bool) or not isinstance(size, int | float | None):
+        return False
+    if isinstance(size, float):
+        return 0 < size < 1
+    raw = raw_columns(features)
+    return size is None or (size > 0 and (raw is None or size <= raw.width))
 
 
 def _plain(call: Call) -> bool:
@@ -86,12 +114,3 @@ def _plain(call: Call) -> bool:
     if isinstance(alpha, bool) or not isinstance(alpha, int | float):
         return False
     return params.get("solver", "auto") in _DIRECT and 0 < alpha < float("inf")
-
-
-def _width(features: Node) -> int | None:
-    """The number of columns, where it is easily seen."""
-    while isinstance(features.op, Encode) and features.op.transformer.name == "StandardScaler":
-        features = features.inputs[0]
-    if isinstance(features.op, Concat) and len(features.inputs) == 2:
-        features = features.inputs[1]
-    return len(features.op.names) if isinstance(features.op, Columns) else None

@@ -37,12 +37,16 @@ def group_decompositions(graph: Graph, outputs: Sequence[Node]) -> dict[str, Nod
 
 def _alike(call: Call) -> Call | None:
     """A PCA without its size, if it may be part of a larger one."""
-    if call.name != "PCA" or size_of(call) is None:
+    if size_of(call) is None or not decomposed_alike(call):
         return None
-    common = without_params(call, "n_components")
-    params = dict(common.params)
+    return without_params(call, "n_components")
+
+
+def decomposed_alike(call: Call) -> bool:
+    """Whether this is a PCA whose decomposition may be the same for every size."""
+    params = dict(without_params(call, "n_components").params)
     known = params.keys() <= _EQUAL and params.get("svd_solver", "auto") in _SOLVERS
-    return common if known else None
+    return call.name == "PCA" and known
 
 
 def size_of(call: Call) -> int | None:

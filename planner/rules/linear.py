@@ -7,6 +7,7 @@ imputed, scaled or one-hot encoded, one group also covers all folds.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from planner.expressions import Call, text
 from planner.graph import Graph, Node, walk
@@ -65,24 +66,37 @@ def _group(graph: Graph, fit: Node, members: tuple[Call, ...]) -> Node | None:
     features, folds, target = fit.inputs
     assert isinstance(fit.op, Fit)
     function = fit.op.function
-    raw = _raw_columns(features)
+    raw = raw_columns(features)
     if raw is not None:
-        columns, impute, scale = raw
-        return graph.node(LinearFolds(members, impute, scale, function), columns, folds, target)
+        op = LinearFolds(members, raw.impute, raw.scale, function)
+        return graph.node(op, raw.columns, folds, target)
     blocks = blocks_of(features)
     # Without an intercept, a model also sees where the scaler has put zero.
     if blocks is not None and (has_intercept(members[0]) or not blocks.scaled):
-        op = LinearBlocks(members, blocks.calls, function, blocks.sparse_threshold)
-        return graph.node(op, *blocks.columns, folds, target)
+        blocks_op = LinearBlocks(members, blocks.calls, function, blocks.sparse_threshold)
+        return graph.node(blocks_op, *blocks.columns, folds, target)
     if len(members) == 1 and isinstance(solver_of(members[0]), Closed):
         # One closed form alone is as fast in the library; a group needs company to pay.
         return None
     return graph.node(LinearPath(members, function), *fit.inputs)
 
 
-def _raw_columns(features: Node) -> tuple[Node, bool, bool] | None:
-    """``(columns, impute, scale)`` if `features` are numeric columns under mean imputation
-    and standardisation, in that order, both optional."""
+@dataclass(frozen=True)
+class Raw:
+    """Numeric columns under mean imputation and standardisation, in that order, both optional."""
+
+    columns: Node
+    impute: bool
+    scale: bool
+
+    @property
+    def width(self) -> int:
+        assert isinstance(self.columns.op, Columns)
+        return len(self.columns.op.names)
+
+
+def raw_columns(features: Node) -> Raw | None:
+    """What `features` are made of, if it is no more than that."""
     impute = scale = False
     node = features
     while True:
@@ -98,6 +112,6 @@ def _raw_columns(features: Node) -> tuple[Node, bool, bool] | None:
         elif isinstance(node.op, Concat) and len(node.inputs) == 2:
             node = node.inputs[1]
         elif isinstance(node.op, Columns) and not node.op.single:
-            return (node, impute, scale) if plain_numbers(node) else None
+            return Raw(node, impute, scale) if plain_numbers(node) else None
         else:
             return None

@@ -71,6 +71,13 @@ pub enum Declined {
     Borderline,
     /// The second moments would not fit in a reasonable amount of memory.
     TooManyFeatures,
+    /// More components are asked for than there are rows or features.
+    TooManyComponents,
+    /// The reference library would decompose by random projections.
+    RandomisedSolver,
+    /// The last component that is kept and the first that is not are (nearly) equally long, so
+    /// that rounding could exchange them.
+    SmallGap,
 }
 
 impl Declined {
@@ -85,7 +92,18 @@ impl Declined {
             Self::RankDeficient => "rank_deficient",
             Self::Borderline => "borderline",
             Self::TooManyFeatures => "too_many_features",
+            Self::TooManyComponents => "too_many_components",
+            Self::RandomisedSolver => "randomised_solver",
+            Self::SmallGap => "small_gap",
         }
+    }
+
+    /// Whether moments with less rounding could lead to an answer.
+    pub fn is_rounding(self) -> bool {
+        !matches!(
+            self,
+            Self::NonFinite | Self::TooManyComponents | Self::RandomisedSolver
+        )
     }
 }
 

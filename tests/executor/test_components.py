@@ -11,10 +11,11 @@ from sklearn.linear_model import LinearRegression, Ridge
 
 from executor.backends.base import Context
 from executor.backends.python import PythonBackend
+from executor.backends.rust import RustBackend
 from planner.errors import StratumError
 from planner.expressions import Call
-from planner.ops_components import ComponentMember, ComponentModels
-from planner.ops_encodings import Decomposition
+from planner.ops import Member
+from planner.ops_components import ComponentPath
 
 BACKEND = PythonBackend()
 CONTEXT = Context(0)
@@ -30,16 +31,13 @@ def answers(
     """Predictions of every member, or the code of its error; alpha 0 is least squares."""
     pca = Call("PCA", tuple(sorted(params.items())))
     folds: Any = [(np.arange(len(y)), np.arange(len(valid)))]
-    sizes = tuple(sorted({size for size, _ in members}))
-    shared = BACKEND.run(Decomposition(pca, sizes), [(train, valid), folds], CONTEXT)
     calls = [(size, Call("Ridge", (("alpha", a),)) if a else Call("LinearRegression"))
              for size, a in members]  # fmt: skip
-    group = ComponentModels(pca, tuple(calls))
-    found = BACKEND.run(group, [shared, (train, valid), folds, y], CONTEXT)
+    found = BACKEND.run(ComponentPath(pca, tuple(calls)), [(train, valid), folds, y], CONTEXT)
     values = []
     for index in range(len(members)):
         try:
-            values.append(BACKEND.run(ComponentMember(index), [found], CONTEXT)[0])
+            values.append(BACKEND.run(Member(index), [found], CONTEXT)[0])
         except StratumError as error:
             values.append(error.code)
     return values
@@ -103,11 +101,11 @@ def test_a_size_of_another_solver_is_solved_by_itself() -> None:
 def test_predictions_that_are_not_finite_are_refused() -> None:
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(30, 3)), rng.normal(size=30) + 1e3
-    pca, folds = Call("PCA"), [(np.arange(30), np.arange(30))]
-    shared = BACKEND.run(Decomposition(pca, (1, 2)), [(X, X), folds], CONTEXT)
+    folds = [(np.arange(30), np.arange(30))]
     members = tuple((size, Call("LinearRegression")) for size in (1, 2))
-    group = ComponentModels(pca, members, "log1p")
-    with np.errstate(over="ignore"):
-        found = BACKEND.run(group, [shared, (X, X), folds, y], CONTEXT)
-    with pytest.raises(StratumError, match="NaN or infinite"):
-        BACKEND.run(ComponentMember(1), [found], CONTEXT)
+    for backend in (BACKEND, RustBackend()):
+        group = ComponentPath(Call("PCA"), members, "log1p")
+        with np.errstate(over="ignore"):
+            found = backend.run(group, [(X, X), folds, y], CONTEXT)
+        with pytest.raises(StratumError, match="NaN or infinite"):
+            BACKEND.run(Member(1), [found], CONTEXT)

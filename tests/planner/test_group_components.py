@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from planner.ops import Fit
-from planner.ops_components import ComponentMember, ComponentModels
+from planner.ops import Fit, Member
+from planner.ops_components import ComponentFolds, ComponentPath
+from planner.ops_encodings import Decomposition
 from planner.rewrite import RULES
 from tests.inprocess import EXACT, Engine
 from tests.planner.planning_cases import CV, RIDGE, ops
@@ -27,7 +28,9 @@ def linear(size: Any, model: str = "Ridge(1)", **changes: Any) -> Spec:
 def groups(engine: Engine, *specs: Spec) -> list[str]:
     """Fits and groups after the rules."""
     outputs = engine.compile(*specs, cv=CV, rules=COMPONENTS).outputs
-    return [op.label for op in ops(*outputs) if isinstance(op, Fit | ComponentModels)]
+    return [
+        op.label for op in ops(*outputs) if isinstance(op, Fit | ComponentFolds | ComponentPath)
+    ]
 
 
 def close(engine: Engine, *specs: Spec, cv: Any = CV) -> None:
@@ -44,9 +47,12 @@ def test_sizes_and_penalties_are_one_group(engine: Engine) -> None:
     specs = [linear(3), linear(1, "Ridge(0.1)"), linear(2, "LinearRegression()"), linear(1)]
     compiled = engine.compile(*specs, cv=CV, rules=())
     assert len(ops(*compiled.outputs, kind=Fit)) == 4
-    assert groups(engine, *specs) == ["4 linear models on n_components=1, 2, 3 of one PCA"]
+    assert groups(engine, *specs) == [
+        "scale, 4 linear models on n_components=1, 2, 3 of one PCA over all folds from shared "
+        "moments"
+    ]
     compiled = engine.compile(*specs, cv=CV, rules=COMPONENTS)
-    assert len(ops(*compiled.outputs, kind=ComponentMember)) == 4
+    assert len(ops(*compiled.outputs, kind=Member)) == 4
     close(engine, *specs)
 
 
@@ -63,22 +69,60 @@ def test_sizes_and_penalties_are_one_group(engine: Engine) -> None:
         {"model": "make_pipeline(StandardScaler(), Ridge(1))"},
         {"sample_weight": "weight"},
         {"target": {"column": "price", "transform": "StandardScaler()"}},
-        {"target": {"column": "price", "transform": "log1p"}},
-        {"features": [{"columns": NUMBERS, "steps": ["PCA(3)"]}]},
-        {"features": [{"columns": NUMBERS, "steps": ["StandardScaler()", "PCA(0.9)"]}]},
         {"features": [{"columns": ["age"]}, {"columns": NUMBERS, "steps": ["PCA(3)"]}]},
+        {"features": [{"columns": NUMBERS, "steps": ["StandardScaler()", "PCA('mle')"]}]},
+        {"features": [{"columns": NUMBERS, "steps": ["PCA(3, svd_solver='arpack')"]}]},
     ],
 )
-def test_what_is_not_least_squares_on_the_same_components_stays_a_fit(
-    engine: Engine, change: Spec
-) -> None:
+def test_what_is_not_least_squares_on_components_stays_a_fit(engine: Engine, change: Spec) -> None:
     specs = [linear(2), {**linear(3), **change}]
-    assert len(ops(*engine.compile(*specs, cv=CV, rules=COMPONENTS).outputs, kind=Fit)) == 2
+    outputs = engine.compile(*specs, cv=CV, rules=COMPONENTS).outputs
+    assert len(ops(*outputs, kind=Fit)) == 1
     close(engine, *specs)
 
 
-def test_one_size_is_no_group(engine: Engine) -> None:
-    assert len(groups(engine, linear(2), linear(2, "Ridge(2)"))) == 2
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"target": {"column": "price", "transform": "log1p"}},
+        {"features": [{"columns": NUMBERS, "steps": ["PCA(3)"]}]},
+        {"features": [{"columns": NUMBERS, "steps": ["SimpleImputer()", "PCA(3)"]}]},
+        {"features": [{"columns": NUMBERS, "steps": ["StandardScaler()", "PCA(3, whiten=True)"]}]},
+    ],
+)
+def test_other_rows_or_components_are_a_group_of_their_own(engine: Engine, change: Spec) -> None:
+    specs = [linear(2), {**linear(3), **change}]
+    assert len(groups(engine, *specs)) == 2
+    close(engine, *specs)
+
+
+def test_shares_of_the_variance_and_all_components_are_members(engine: Engine) -> None:
+    specs = [linear("0.9"), linear("0.3"), linear(2), linear(""), linear("None", "Ridge(3)")]
+    assert len(groups(engine, *specs)) == 1
+    close(engine, *specs)
+
+
+def test_of_encoded_columns_there_is_a_group_per_fold_for_several_sizes(engine: Engine) -> None:
+    encoded = [{"columns": NUMBERS, "steps": ["PolynomialFeatures(2)", "StandardScaler()"]}]
+    specs = [linear(2, f"make_pipeline(PCA({size}), {model})", features=encoded)
+             for size in (2, 5) for model in ("Ridge(1)", "Ridge(9)")]  # fmt: skip
+    outputs = engine.compile(*specs, cv=CV, rules=COMPONENTS).outputs
+    assert len(ops(*outputs, kind=ComponentPath)) == 1
+    assert not ops(*outputs, kind=Fit)
+    close(engine, *specs)
+    of_one_size = specs[:2]
+    assert not ops(*engine.compile(*of_one_size, cv=CV).outputs, kind=ComponentPath)
+    close(engine, *of_one_size)
+
+
+def test_trees_on_the_same_components_have_the_library_s(engine: Engine) -> None:
+    tree = "DecisionTreeRegressor(max_depth=3, random_state=0)"
+    specs = [linear(size, model) for size in (1, 2, 3) for model in (tree, "Ridge(1)")]
+    outputs = engine.compile(*specs, cv=CV).outputs
+    assert len(ops(*outputs, kind=Decomposition)) == 1
+    assert [op.sizes for op in ops(*outputs, kind=Decomposition)] == [(1, 2, 3)]
+    assert len(ops(*outputs, kind=ComponentFolds)) == 1
+    close(engine, *specs)
 
 
 @pytest.mark.parametrize("more", ["", ", whiten=True", ", svd_solver='full'"])

@@ -233,7 +233,7 @@ def test_too_many_components_fail_alone_and_alike(engine: Engine) -> None:
 
 def test_no_size_that_fits(engine: Engine) -> None:
     specs = [encoded(f"PCA({size})") for size in (2, 5, 70)]
-    same(engine.run(*specs, cv=CV), engine.run(*specs, cv=CV, rules=()))
+    same(engine.run(*specs, cv=CV, rules=ENCODINGS), engine.run(*specs, cv=CV, rules=()))
 
 
 def test_an_empty_vocabulary_fails_alone_and_alike(engine: Engine) -> None:

@@ -8,7 +8,7 @@ call), scikit-learn fits that model.
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ from planner.ops_linear import (
     has_intercept,
     solver_of,
 )
+
+T = TypeVar("T")
 
 # More encoded columns than this per model, and summing their products costs more than the
 # library's coordinate descent does.
@@ -92,7 +94,7 @@ def _linear_folds(op: LinearFolds, inputs: Sequence[Any], context: Context) -> l
         parts = zip(result.predictions, result.descent, result.declined, strict=True)
         return [_Found(*part) for part in parts]
 
-    found: Sequence[_Found | None] = _asked(kernel) or [None] * len(folds)
+    found: Sequence[_Found | None] = asked(kernel, "linear models") or [None] * len(folds)
     return [
         _answers(op, family, one, inputs, replace(context, fold=fold))
         for fold, one in enumerate(found)
@@ -126,7 +128,7 @@ def _linear_blocks(op: LinearBlocks, inputs: Sequence[Any], context: Context) ->
 
     found: Sequence[_Found | None] = [None] * len(folds)
     if design is not None and any(design.served):
-        found = _asked(kernel) or found
+        found = asked(kernel, "linear models") or found
     answers: list[Answers] = []
     for fold, one in enumerate(found):
         served = one if design is not None and design.served[fold] else None
@@ -147,7 +149,7 @@ def _linear_path(op: LinearPath, inputs: Sequence[Any], context: Context) -> Ans
     features, folds, target = inputs
     train, valid = sides(features, folds, context)
     family = _Members.of(op)
-    if not (_dense_numeric(train) and _dense_numeric(valid)) or _too_wide(train, family):
+    if not (dense_numeric(train) and dense_numeric(valid)) or _too_wide(train, family):
         return library_answers(op, inputs, context)
 
     def kernel() -> list[_Found]:
@@ -162,16 +164,16 @@ def _linear_path(op: LinearPath, inputs: Sequence[Any], context: Context) -> Ans
         )
         return [_Found(result.predictions, result.descent, result.declined)]
 
-    found = _asked(kernel)
+    found = asked(kernel, "linear models")
     return _answers(op, family, found[0] if found else None, inputs, context)
 
 
-def _asked(kernel: Callable[[], list[_Found]]) -> list[_Found] | None:
-    """What the kernel answers; None if it fails, for then the library may not."""
+def asked(kernel: Callable[[], T], name: str) -> T | None:
+    """What the kernel of `name` answers; None if it fails, for then the library may not."""
     try:
         return kernel()
     except (rust_exec.KernelInputError, rust_exec.KernelInternalError) as error:
-        text = f"The kernel of linear models failed ({error.code})."
+        text = f"The kernel of {name} failed ({error.code})."
         warnings.warn(text, RuntimeWarning, stacklevel=2)
         return None
 
@@ -195,7 +197,7 @@ def _answers(
                 reasons[position] = reason
             else:
                 answers[position] = Answer(
-                    _finite(predictions[:, column], op.members[position].name),
+                    finite(predictions[:, column], op.members[position].name),
                     _notes(found.descent[column], family, column),
                 )
     left = [position for position in range(len(op.members)) if position not in answers]
@@ -224,13 +226,13 @@ def _too_wide(block: np.ndarray, family: _Members) -> bool:
     return not family.alphas.size and block.shape[1] > _COLUMNS_PER_NET * len(family.nets)
 
 
-def _dense_numeric(block: Any) -> bool:
+def dense_numeric(block: Any) -> bool:
     """Sparse designs go to an iterative solver in scikit-learn; object arrays may not convert;
     float32 is solved in float32 there."""
     return isinstance(block, np.ndarray) and block.dtype.kind in "biuf" and block.dtype != "f4"
 
 
-def _finite(values: np.ndarray, name: str) -> np.ndarray | StratumError:
+def finite(values: np.ndarray, name: str) -> np.ndarray | StratumError:
     bad = int(values.size - np.isfinite(values).sum())
     if not bad:
         return values

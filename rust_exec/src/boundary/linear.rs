@@ -1,19 +1,14 @@
 //! Linear models: `linear_folds` and `linear_path`.
 
-use ndarray::{Array1, Array3};
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3, PyUntypedArrayMethods};
+use numpy::PyUntypedArrayMethods;
 use pyo3::prelude::*;
 
 use super::design::{self, Design};
 use super::family::Family;
-use super::{
-    borrow, check_length, check_matrix, check_rows, check_threads, columns, index_sets, matrix,
-    run, shaped,
-};
-use crate::errors::{Declined, KernelError};
-use crate::kernels::answers::Fitted;
+use super::fits::{FoldsAnswer, PathAnswer, lengths, packed, packed_folds, paired};
+use super::{borrow, check_length, check_matrix, check_rows, check_threads, index_sets, run};
+use crate::errors::KernelError;
 use crate::kernels::categories::Categories;
-use crate::kernels::folds::Fold;
 use crate::kernels::linear::{self, Problem};
 use crate::kernels::normal::Preparation;
 
@@ -21,14 +16,6 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(linear_folds, module)?)?;
     module.add_function(wrap_pyfunction!(linear_path, module)?)
 }
-
-type FoldsAnswer<'py> = (
-    Bound<'py, PyArray3<f64>>,
-    Bound<'py, PyArray2<f64>>,
-    Vec<Bound<'py, PyArray2<f64>>>,
-    Bound<'py, PyArray3<f64>>,
-    Vec<Vec<Option<&'static str>>>,
-);
 
 /// See `rust_exec.linear_folds`.
 #[pyfunction]
@@ -74,14 +61,7 @@ fn linear_folds<'py>(
             check_matrix("x", x.shape())?;
         }
         check_length("y", y.len(), "x", x.nrows())?;
-        if train.len() != valid.len() || train.is_empty() {
-            let message = format!(
-                "{} training and {} validation sets",
-                train.len(),
-                valid.len()
-            );
-            return Err(KernelError::input("shape_mismatch", message));
-        }
+        let folds = paired(train, valid)?;
         let (alphas, nets) = family.checked()?;
         let categories = design::categories(codes, &sizes, &drop, x.nrows())?;
         let count = categories.as_ref().map_or(0, Categories::count);
@@ -91,7 +71,7 @@ fn linear_folds<'py>(
         }
         let order = design::order(order, x.ncols() + count)?;
         let mixed = divisors.is_some() || scale && count > 0;
-        let shape = (train.len(), x.ncols());
+        let shape = (folds.len(), x.ncols());
         let known = design::known(fills, divisors, scale && count > 0, shape)?;
         if !fit_intercept && mixed {
             let message = "columns that are not prepared alike ask for an intercept";
@@ -111,45 +91,14 @@ fn linear_folds<'py>(
                 fit_intercept,
             },
         };
-        let pairs = train.into_iter().zip(valid);
-        let folds: Vec<Fold> = pairs.map(|(train, valid)| Fold { train, valid }).collect();
         Ok(linear::linear_folds(
             &problem,
             &folds,
             &check_threads(threads)?,
         ))
     })?;
-    let folds = fits.len();
-    let mut coef = Vec::with_capacity(folds * members * p);
-    let mut intercept = Vec::with_capacity(folds * members);
-    let mut predictions = Vec::with_capacity(folds);
-    let mut descent = Vec::with_capacity(folds * members * 3);
-    let mut declined = Vec::with_capacity(folds);
-    for (fit, rows) in fits.into_iter().zip(lengths) {
-        declined.push(reasons(&fit));
-        coef.extend(fit.coef);
-        intercept.extend(fit.intercept);
-        predictions.push(columns(py, fit.predictions, rows, members)?);
-        descent.extend(fit.descent);
-    }
-    let coef = shaped(py, Array3::from_shape_vec((folds, members, p), coef))?;
-    let descent = shaped(py, Array3::from_shape_vec((folds, members, 3), descent))?;
-    Ok((
-        coef.into_pyarray(py),
-        matrix(py, intercept, folds, members)?,
-        predictions,
-        descent.into_pyarray(py),
-        declined,
-    ))
+    packed_folds(py, fits, lengths, members, p)
 }
-
-type PathAnswer<'py> = (
-    Bound<'py, PyArray2<f64>>,
-    Bound<'py, PyArray1<f64>>,
-    Bound<'py, PyArray2<f64>>,
-    Bound<'py, PyArray2<f64>>,
-    Vec<Option<&'static str>>,
-);
 
 /// See `rust_exec.linear_path`.
 #[pyfunction]
@@ -201,21 +150,5 @@ fn linear_path<'py>(
             &check_threads(threads)?,
         ))
     })?;
-    let declined = reasons(&fit);
-    Ok((
-        matrix(py, fit.coef, members, p)?,
-        Array1::from_vec(fit.intercept).into_pyarray(py),
-        columns(py, fit.predictions, rows, members)?,
-        matrix(py, fit.descent, members, 3)?,
-        declined,
-    ))
-}
-
-fn lengths(sets: &[Vec<u32>]) -> Vec<usize> {
-    sets.iter().map(Vec::len).collect()
-}
-
-fn reasons(fit: &Fitted) -> Vec<Option<&'static str>> {
-    let text = |reason: &Option<Declined>| reason.map(Declined::as_str);
-    fit.declined.iter().map(text).collect()
+    packed(py, fit, rows, members, p)
 }

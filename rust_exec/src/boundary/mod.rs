@@ -1,8 +1,10 @@
 //! The Python boundary: checks and borrows NumPy arrays, releases the GIL, runs a kernel, and
 //! turns every failure, a panic included, into a Python exception. Nothing is computed here.
 
+mod components;
 mod design;
 mod family;
+mod fits;
 mod linear;
 mod metrics;
 mod neighbours;
@@ -201,6 +203,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("KernelInputError", py.get_type::<KernelInputError>())?;
     module.add("KernelInternalError", py.get_type::<KernelInternalError>())?;
+    components::register(module)?;
     linear::register(module)?;
     metrics::register(module)?;
     neighbours::register(module)?;

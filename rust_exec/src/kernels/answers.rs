@@ -7,12 +7,10 @@
 use ndarray::ArrayView1;
 
 use super::block::Source;
-use super::closed;
-use super::linear::Problem;
 use super::models::{Models, Solved, Table, Unsolved};
 use super::moments::Frame;
-use super::nets::Nets;
 use super::normal::Normal;
+use super::over_folds::Data;
 use crate::errors::Declined;
 
 /// Greatest relative change of a fold's mean squared error that may come from rounding.
@@ -49,7 +47,7 @@ impl Fitted {
         }
     }
 
-    fn decline(&mut self, member: usize, reason: Declined) {
+    pub fn decline(&mut self, member: usize, reason: Declined) {
         let members = self.declined.len();
         let (p, rows) = (self.coef.len() / members, self.predictions.len() / members);
         self.coef[member * p..][..p].fill(f64::NAN);
@@ -67,71 +65,44 @@ pub struct Validation<'a> {
     pub rows: &'a [u32],
 }
 
-/// Fits, predicts, and declines the members whose score rounding could have moved.
-pub fn finish(
-    problem: &Problem<'_>,
-    normal: &Normal,
-    frame: &Frame,
-    validation: &Validation<'_>,
-) -> Fitted {
-    let doubtful = if normal.rows <= normal.active.len() as f64 {
-        Declined::FewerRowsThanFeatures
-    } else {
-        Declined::IllConditioned
-    };
-    let closed = problem.alphas.len();
-    let mut checked = Checked {
-        problem,
-        normal,
-        frame,
-        validation,
-        doubtful,
-        fitted: Fitted::none(
-            problem.members(),
-            frame.features(),
-            validation.rows.len(),
-            doubtful,
-        ),
-    };
-    // Least squares apart from ridges: where it leaves directions out, its probes say nothing of
-    // the ridges, which solve for those as well.
-    let (least_squares, ridges) = (0..closed).partition(|&member| problem.alphas[member] == 0.0);
-    for members in [least_squares, ridges] {
-        checked.run(members, PROMISE, |left| {
-            let alphas: Vec<f64> = left.iter().map(|&member| problem.alphas[member]).collect();
-            closed::solve(&alphas, problem.preparation, normal, doubtful)
-        });
-    }
-    if !problem.nets.is_empty() {
-        let nets = Nets::new(problem.nets, problem.preparation, normal);
-        checked.run((closed..problem.members()).collect(), NET_PROMISE, |left| {
-            let left: Vec<usize> = left.iter().map(|member| member - closed).collect();
-            nets.solved(&left)
-        });
-        for net in 0..problem.nets.len() {
-            let member = closed + net;
-            if let (None, Ok(found)) = (checked.fitted.declined[member], nets.of(net)) {
-                let values = [found.rounds as f64, found.gap, found.tolerance];
-                checked.fitted.descent[member * 3..][..3].copy_from_slice(&values);
-            }
-        }
-    }
-    checked.fitted
-}
-
 /// The members of one fold as they are answered.
-struct Checked<'a, 'problem, 'rows> {
-    problem: &'a Problem<'problem>,
+pub struct Checked<'a, 'data, 'rows> {
+    data: &'a Data<'data>,
     normal: &'a Normal,
     frame: &'a Frame,
     validation: &'a Validation<'rows>,
-    doubtful: Declined,
-    fitted: Fitted,
+    /// The reason given where rounding could have moved a score.
+    pub doubtful: Declined,
+    pub fitted: Fitted,
 }
 
-impl Checked<'_, '_, '_> {
+impl<'a, 'data, 'rows> Checked<'a, 'data, 'rows> {
+    /// Nothing is answered yet.
+    pub fn new(
+        data: &'a Data<'data>,
+        normal: &'a Normal,
+        frame: &'a Frame,
+        validation: &'a Validation<'rows>,
+        members: usize,
+    ) -> Self {
+        let doubtful = if normal.rows <= normal.active.len() as f64 {
+            Declined::FewerRowsThanFeatures
+        } else {
+            Declined::IllConditioned
+        };
+        let (p, rows) = (frame.features(), validation.rows.len());
+        Self {
+            data,
+            normal,
+            frame,
+            validation,
+            doubtful,
+            fitted: Fitted::none(members, p, rows, doubtful),
+        }
+    }
+
     /// Answers `members`, without those that stand in the way of the promise.
-    fn run(
+    pub fn run(
         &mut self,
         mut members: Vec<usize>,
         promise: f64,
@@ -162,8 +133,8 @@ impl Checked<'_, '_, '_> {
     /// Writes down the answers of `members`; says why they may not be kept, if so.
     fn answer(&mut self, members: &[usize], solved: &Solved, promise: f64) -> Option<Declined> {
         let Validation { source, y, rows } = self.validation;
-        let models = Models::new(solved, self.problem.preparation, self.normal, self.frame);
-        let fill = self.problem.impute.then_some(self.normal.fill.as_slice());
+        let models = Models::new(solved, self.data.preparation, self.normal, self.frame);
+        let fill = self.data.impute.then_some(self.normal.fill.as_slice());
         let mut table = Table {
             values: &mut self.fitted.predictions,
             rows: rows.len(),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::errors::Declined;
 use ndarray::{Array1, Array2};
 
 const ALPHAS: [f64; 3] = [10.0, 0.1, 1.0];
@@ -74,7 +75,7 @@ fn shared_moments_give_what_each_fold_gives_alone() {
         for ((fold, shared), threaded) in folds.iter().zip(shared).zip(threaded) {
             assert_eq!(shared.coef, threaded.coef);
             assert_eq!(shared.predictions, threaded.predictions);
-            let alone = single(&problem, fold, 0, &workers);
+            let alone = linear_folds(&problem, std::slice::from_ref(fold), &workers).remove(0);
             assert!(close(&alone.coef, &shared.coef));
             assert!(close(&alone.intercept, &shared.intercept));
             assert!(close(&alone.predictions, &shared.predictions));

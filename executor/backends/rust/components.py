@@ -1,0 +1,130 @@
+"""Linear models on principal components by their kernel.
+
+Input: ops that a planner rule made for it. Output: what the Python backend would give. Where the
+kernel declines a model of a fold (components too close to be told apart, a randomised solver),
+the libraries fit that model.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+import rust_exec
+from executor.backends.base import Context
+from executor.backends.components import library_answers
+from executor.backends.linear import Answer, Answers
+from executor.backends.rust.linear import asked, dense_numeric, finite
+from executor.backends.rust.linear_design import matrix
+from executor.backends.sides import sides, training_target
+from executor.models import inverse
+from planner.expressions import Call, param
+from planner.graph import Op
+from planner.ops_components import ComponentFolds, ComponentPath
+
+# Predictions of one fold, (n_valid, members), and why a member was declined.
+_Found = tuple[np.ndarray, Sequence[str | None]]
+
+
+def _component_folds(op: ComponentFolds, inputs: Sequence[Any], context: Context) -> list[Answers]:
+    features, folds, target = inputs
+
+    def kernel() -> list[_Found]:
+        x = matrix(features)
+        result = rust_exec.component_folds(
+            x,
+            np.asarray(target, dtype=np.float64),
+            [train for train, _ in folds],
+            [valid for _, valid in folds],
+            _members(op, x.shape[1]),
+            impute=op.impute,
+            scale=op.scale,
+            whiten=_whiten(op),
+            solver=_solver(op),
+            threads=context.threads,
+        )
+        return list(zip(result.predictions, result.declined, strict=True))
+
+    found: Sequence[_Found | None] = asked(kernel, "components") or [None] * len(folds)
+    return [
+        _answers(op, one, inputs, replace(context, fold=fold)) for fold, one in enumerate(found)
+    ]
+
+
+def _component_path(op: ComponentPath, inputs: Sequence[Any], context: Context) -> Answers:
+    features, folds, target = inputs
+    train, valid = sides(features, folds, context)
+    if not (dense_numeric(train) and dense_numeric(valid)):
+        return library_answers(op, inputs, context)
+
+    def kernel() -> list[_Found]:
+        result = rust_exec.component_path(
+            matrix(train),
+            np.asarray(training_target(target, folds, context), dtype=np.float64),
+            matrix(valid),
+            _members(op, train.shape[1]),
+            whiten=_whiten(op),
+            solver=_solver(op),
+            threads=context.threads,
+        )
+        return [(result.predictions, result.declined)]
+
+    found = asked(kernel, "components")
+    return _answers(op, found[0] if found else None, inputs, context)
+
+
+def _members(op: ComponentFolds | ComponentPath, columns: int) -> np.ndarray:
+    """(m, 2): components, or their share of the variance, and penalty."""
+    rows = [
+        # All components are as many as columns; with fewer rows, the kernel declines.
+        (columns if size is None else size, _alpha(model))
+        for size, model in op.members
+    ]
+    return np.array(rows, dtype=np.float64)
+
+
+def _alpha(model: Call) -> float:
+    alpha = 0.0 if model.name == "LinearRegression" else param(model, "alpha", 1.0)
+    assert isinstance(alpha, int | float)
+    return float(alpha)
+
+
+def _whiten(op: ComponentFolds | ComponentPath) -> bool:
+    return param(op.transformer, "whiten", False) is True
+
+
+def _solver(op: ComponentFolds | ComponentPath) -> str:
+    return str(param(op.transformer, "svd_solver", "auto"))
+
+
+def _answers(
+    op: ComponentFolds | ComponentPath,
+    found: _Found | None,
+    inputs: Sequence[Any],
+    context: Context,
+) -> Answers:
+    """The kernel's answers of one fold, and the libraries' for the members it declined."""
+    answers: Answers = {}
+    reasons: dict[int, str] = {}
+    if found is not None:
+        values, declined = found
+        with np.errstate(over="ignore"):  # told below, as predictions that are not finite
+            predictions = inverse(op.function, values)
+        for position, reason in enumerate(declined):
+            if reason is not None:
+                reasons[position] = reason
+            else:
+                name = op.members[position][1].name
+                answers[position] = Answer(finite(predictions[:, position], name))
+    left = [position for position in range(len(op.members)) if position not in answers]
+    if left:
+        for position, answer in library_answers(op, inputs, context, left).items():
+            answers[position] = replace(answer, declined=reasons.get(position, "failed"))
+    return answers
+
+
+RUN: dict[type[Op], Callable[[Any, Sequence[Any], Context], Any]] = {
+    ComponentFolds: _component_folds,
+    ComponentPath: _component_path,
+}

@@ -1,0 +1,325 @@
+//! Ridge and least squares on principal components: all sizes, penalties and folds at once.
+//!
+//! Input: a matrix, a target, folds, members (a number of components and a penalty each). Output
+//! per fold: what [`super::linear`] gives. Semantics are those of scikit-learn's
+//! `make_pipeline(SimpleImputer(), StandardScaler(), PCA(size), model)` with either of the first
+//! two steps optional, where the model is `LinearRegression` or `Ridge(alpha)`.
+//!
+//! One eigendecomposition per fold serves every member: on components, the normal equations are
+//! diagonal. The answer depends on the span of the components alone, which rounding moves by its
+//! size over the gap between the last square kept and the first one left out.
+
+use faer::Mat;
+use ndarray::{ArrayView1, ArrayView2};
+
+use super::answers::{Checked, Fitted, PROMISE, Validation};
+use super::closed::Noise;
+use super::folds::Fold;
+use super::models::{PROBES, Solved, Unsolved};
+use super::moments::Frame;
+use super::normal::{Normal, Preparation};
+use super::over_folds::{Data, Family, fit_folds, fit_path};
+use super::principal::{Complete, Filter, Principal};
+use super::workers::Workers;
+use crate::errors::{Declined, KernelError};
+
+/// `LinearRegression` leaves out singular values below this share of the greatest; squared, with
+/// a margin.
+const LEAST_SQUARE: f64 = 4e-12;
+/// How close to the asked share of the variance a sum of shares may come.
+const SHARE_MARGIN: f64 = 1e-9;
+/// Members whose errors are at least this share of the greatest are declined together.
+const SUSPECT: f64 = 0.25;
+
+/// How many components are kept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Size {
+    Count(usize),
+    /// As many as explain more than this share of the variance.
+    Share(f64),
+}
+
+/// One model: how many components, and the penalty of Ridge (0 is least squares).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Member {
+    pub size: Size,
+    pub alpha: f64,
+}
+
+impl Member {
+    /// `size` is a whole number of components from 1, or a share below 1.
+    pub fn checked(size: f64, alpha: f64) -> Result<Self, KernelError> {
+        if !(alpha.is_finite() && alpha >= 0.0) {
+            let message = format!("alphas must be finite and not negative, got {alpha}");
+            return Err(KernelError::input("bad_alpha", message));
+        }
+        let size = if size > 0.0 && size < 1.0 {
+            Size::Share(size)
+        } else if size >= 1.0 && size.fract() == 0.0 && size < f64::from(u32::MAX) {
+            Size::Count(size as usize)
+        } else {
+            let message = format!("sizes must be whole numbers from 1 or shares, got {size}");
+            return Err(KernelError::input("bad_size", message));
+        };
+        Ok(Self { size, alpha })
+    }
+}
+
+/// `svd_solver` of the reference library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Solver {
+    Auto,
+    Given(Complete),
+}
+
+impl Solver {
+    pub fn named(name: &str) -> Result<Self, KernelError> {
+        match name {
+            "auto" => Ok(Self::Auto),
+            "covariance_eigh" => Ok(Self::Given(Complete::Covariance)),
+            "full" => Ok(Self::Given(Complete::Full)),
+            _ => {
+                let message = format!("solver must be auto, covariance_eigh or full, got {name}");
+                Err(KernelError::input("bad_solver", message))
+            }
+        }
+    }
+
+    /// What `auto` means for `n` rows of `p` features.
+    fn resolve(self, n: usize, p: usize, size: Size) -> Result<Complete, Declined> {
+        let fewest = n.min(p);
+        if matches!(size, Size::Count(count) if count > fewest) {
+            return Err(Declined::TooManyComponents);
+        }
+        match (self, size) {
+            (Self::Given(given), _) => Ok(given),
+            _ if p <= 1000 && n >= 10 * p => Ok(Complete::Covariance),
+            (_, Size::Count(count)) if n.max(p) > 500 && (count as f64) < 0.8 * fewest as f64 => {
+                Err(Declined::RandomisedSolver)
+            }
+            _ => Ok(Complete::Full),
+        }
+    }
+}
+
+/// The data and how to fit it.
+pub struct Problem<'a> {
+    pub x: ArrayView2<'a, f64>,
+    pub y: ArrayView1<'a, f64>,
+    pub members: &'a [Member],
+    pub impute: bool,
+    pub scale: bool,
+    pub whiten: bool,
+    pub solver: Solver,
+}
+
+impl<'a> Problem<'a> {
+    fn data(&self) -> Data<'a> {
+        Data {
+            x: self.x,
+            y: self.y,
+            impute: self.impute,
+            preparation: Preparation {
+                scale: self.scale,
+                fit_intercept: true,
+            },
+            categories: None,
+            order: None,
+            known: &[],
+        }
+    }
+
+    /// What `member` computes of the decomposition.
+    fn filter(&self, member: Member, principal: &Principal, rows: f64) -> Result<Filter, Declined> {
+        let count = match member.size {
+            Size::Count(count) => count,
+            Size::Share(share) => explaining(share, &principal.squares)?,
+        };
+        let alpha = member.alpha;
+        if count > principal.rank() {
+            return Err(Declined::RankDeficient);
+        }
+        let whole = count == principal.rank() && principal.is_complete();
+        // A penalty makes all directions together well-conditioned, however short.
+        let continuous = whole && !self.whiten && alpha > 0.0;
+        if !continuous && !principal.is_clear(count) {
+            return Err(Declined::SmallGap);
+        }
+        let (least, greatest) = (principal.squares[count - 1], principal.squares[0]);
+        if !self.whiten && alpha == 0.0 && least < LEAST_SQUARE * greatest {
+            return Err(Declined::RankDeficient);
+        }
+        // Whitened columns all have the length of rows - 1 units.
+        let (gain, shift) = if self.whiten {
+            ((rows - 1.0) / (rows - 1.0 + alpha), 0.0)
+        } else {
+            (1.0, alpha)
+        };
+        Ok(Filter { count, gain, shift })
+    }
+}
+
+/// The fewest components whose shares of the variance add up to more than `share`.
+fn explaining(share: f64, squares: &[f64]) -> Result<usize, Declined> {
+    let total: f64 = squares.iter().sum();
+    let mut sum = 0.0;
+    for (i, square) in squares.iter().enumerate() {
+        sum += square;
+        let explained = sum / total;
+        if (explained - share).abs() < SHARE_MARGIN {
+            return Err(Declined::Borderline);
+        }
+        if explained > share {
+            return Ok(i + 1);
+        }
+    }
+    Err(Declined::Borderline)
+}
+
+impl Family for Problem<'_> {
+    fn members(&self) -> usize {
+        self.members.len()
+    }
+
+    fn finish(
+        &self,
+        data: &Data<'_>,
+        normal: &Normal,
+        frame: &Frame,
+        validation: &Validation<'_>,
+    ) -> Fitted {
+        let mut checked = Checked::new(data, normal, frame, validation, self.members.len());
+        let (n, p) = (normal.rows as usize, frame.features());
+        for by in [Complete::Covariance, Complete::Full] {
+            let mut mine = Vec::new();
+            for (k, member) in self.members.iter().enumerate() {
+                match self.solver.resolve(n, p, member.size) {
+                    Ok(found) if found == by => mine.push(k),
+                    Ok(_) => {}
+                    Err(reason) => checked.fitted.decline(k, reason),
+                }
+            }
+            if mine.is_empty() {
+                continue;
+            }
+            let principal = match Principal::new(normal, frame, data.preparation, by) {
+                Ok(principal) => principal,
+                Err(reason) => {
+                    (mine.iter()).for_each(|&k| checked.fitted.decline(k, reason));
+                    continue;
+                }
+            };
+            let mut solvers = Vec::with_capacity(self.members.len());
+            mine.retain(|&k| {
+                let filter = self.filter(self.members[k], &principal, normal.rows);
+                match filter {
+                    Ok(filter) => solvers.push((k, Solution::new(&principal, normal, filter))),
+                    Err(reason) => checked.fitted.decline(k, reason),
+                }
+                filter.is_ok()
+            });
+            checked.run(mine, PROMISE, |left| {
+                let chosen = solvers.iter().filter(|(k, _)| left.contains(k));
+                let chosen: Vec<&Solution> = chosen.map(|(_, solution)| solution).collect();
+                Ok::<Solved, Unsolved>(solved(&principal, normal, data, &chosen))
+            });
+        }
+        checked.fitted
+    }
+}
+
+/// One member's weights, and what rounding may do to them.
+struct Solution {
+    /// (count,) of the components.
+    weights: Vec<f64>,
+    /// (a,) errors of the weights, those of components that are left out too.
+    errors: Vec<f64>,
+    /// (c,) errors of the coefficients of constant columns.
+    constant: Vec<f64>,
+    /// Residual sum of squares of the training rows.
+    residual: f64,
+    /// Sum of squares of what the errors make of the training rows.
+    moved: f64,
+}
+
+impl Solution {
+    fn new(principal: &Principal, normal: &Normal, filter: Filter) -> Self {
+        let weights = principal.weights(&filter);
+        let (errors, constant) = principal.errors(&filter);
+        let explained =
+            |i: usize| weights[i] * (2.0 * principal.along[i] - principal.squares[i] * weights[i]);
+        let explained: f64 = (0..weights.len()).map(explained).sum();
+        let moved = errors.iter().zip(&principal.squares);
+        Self {
+            residual: (normal.y_squares - explained).max(0.0),
+            moved: moved.map(|(error, square)| error * error * square).sum(),
+            weights,
+            errors,
+            constant,
+        }
+    }
+}
+
+/// The coefficients of `chosen`, with probes of the errors of all of them.
+fn solved(principal: &Principal, normal: &Normal, data: &Data<'_>, chosen: &[&Solution]) -> Solved {
+    let (count, p) = (chosen.len(), normal.offset.len());
+    let greatest = |part: fn(&Solution) -> &[f64], i: usize| {
+        let errors = chosen.iter().map(|solution| part(solution)[i]);
+        // Unlike f64::max, this keeps a NaN.
+        errors.fold(0.0, |a, b| if a > b { a } else { b })
+    };
+    let mut noise = Noise::default();
+    let columns = Mat::from_fn(principal.rank(), count + PROBES, |i, k| {
+        match chosen.get(k) {
+            Some(solution) => solution.weights.get(i).copied().unwrap_or(0.0),
+            None => noise.draw() * greatest(|solution| &solution.errors, i),
+        }
+    });
+    let mut coef = Mat::zeros(p, count + PROBES);
+    principal.unscale(normal, &columns, &mut coef);
+    for (place, column) in principal.constant().enumerate() {
+        for probe in 0..PROBES {
+            let error = greatest(|solution| &solution.constant, place);
+            coef[(column, count + probe)] = noise.draw() * error;
+        }
+    }
+    let rounding = chosen.iter().map(|solution| {
+        if data.preparation.scale {
+            0.0
+        } else {
+            principal.projecting(&normal.mean, &solution.weights)
+        }
+    });
+    let least = chosen.iter().map(|solution| solution.residual);
+    let worst = chosen.iter().map(|solution| solution.moved);
+    let worst = worst.fold(0.0, f64::max);
+    // A NaN is not small.
+    let small = |moved: f64| moved < SUSPECT * worst;
+    Solved {
+        coef,
+        training_error: least.fold(f64::INFINITY, f64::min),
+        rounding: rounding.fold(0.0, f64::max),
+        suspects: (0..count).filter(|&k| !small(chosen[k].moved)).collect(),
+    }
+}
+
+/// Fits every fold with every member.
+pub fn component_folds<'a>(
+    problem: &'a Problem<'a>,
+    folds: &'a [Fold],
+    workers: &Workers,
+) -> Vec<Fitted> {
+    fit_folds(&problem.data(), problem, folds, workers)
+}
+
+/// Fits one training matrix with every member and predicts the rows of another.
+pub fn component_path<'a>(
+    problem: &'a Problem<'a>,
+    x_valid: ArrayView2<'_, f64>,
+    workers: &Workers,
+) -> Fitted {
+    fit_path(&problem.data(), problem, x_valid, workers)
+}
+
+#[cfg(test)]
+mod tests;
