@@ -194,6 +194,13 @@ def test_multiclass(labels: str, seed: int) -> None:
     assert set(answered) >= {*SERVED["multiclass"].split(), *SERVED["labels"].split()}
 
 
+@pytest.mark.parametrize("kinds", [2, 3])
+def test_many_rows(kinds: int) -> None:
+    """Enough to sort by digits: probabilities, and margins of either sign."""
+    answered = classified(2500, kinds, "int", 0).check()
+    assert set(answered) >= {"average_precision", "roc_auc_ovo", "roc_auc_ovr_weighted", "logloss"}
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     n=st.integers(1, 12),

@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView1;
 
-use super::ranks::{areas, key, sort};
+use super::ranks::scored_areas;
 use super::sums::Order;
 use super::{check_rows, check_target, contiguous, loss, read};
 use crate::errors::KernelError;
@@ -66,7 +66,7 @@ impl Target {
         let ranking = |metric| matches!(metric, Metric::Area | Metric::AveragePrecision);
         let ranked = metrics.iter().any(|&metric| ranking(metric));
         let (area, precision) = if ranked {
-            self.areas(scores)
+            scored_areas(scores, &self.hits)
         } else {
             (f64::NAN, f64::NAN)
         };
@@ -79,22 +79,6 @@ impl Target {
             Metric::Brier => self.brier(scores),
         };
         metrics.iter().map(value).collect()
-    }
-
-    fn areas(&self, scores: &[f64]) -> (f64, f64) {
-        let mut ones = Vec::with_capacity(self.positives);
-        let mut others = Vec::with_capacity(scores.len() - self.positives);
-        for (score, hit) in scores.iter().zip(&self.hits) {
-            if *hit {
-                ones.push(key(*score));
-            } else {
-                others.push(key(*score));
-            }
-        }
-        let mut spare = Vec::new();
-        sort(&mut ones, &mut spare);
-        sort(&mut others, &mut spare);
-        areas(&ones, &others)
     }
 
     /// The probability that was given to what happened, row by row.

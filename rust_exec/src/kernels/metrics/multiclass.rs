@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView1, ArrayView2};
 
-use super::ranks::{areas, doubled_wins, key, sort};
+use super::ranks::{doubled_wins, key, scored_areas, sort};
 use super::sums::Order;
 use super::{check_rows, check_target, loss, read};
 use crate::errors::KernelError;
@@ -92,20 +92,21 @@ impl Target {
         let gap = self.gap(table);
         let complete = (3..=MOST_PAIRED).contains(&self.counts.len())
             && self.counts.iter().all(|&count| count > 0);
-        let mut areas = None;
+        let (mut areas, mut wins) = (None, None);
         let value = |&metric: &Metric| match metric {
             Metric::LogLoss if gap <= LOSS_SLACK => self.log_loss(table),
             Metric::Brier if gap <= LOSS_SLACK && self.counts.len() > 2 => self.brier(table),
             Metric::AveragePrecision if complete && gap < f64::INFINITY => {
-                self.average_precision(table)
+                let areas = areas.get_or_insert_with(|| self.areas(table));
+                self.mean(areas.iter().map(|(_, precision)| *precision), false)
             }
-            Metric::OneToRest { .. } | Metric::OneToOne { .. } if complete && gap <= RANK_SLACK => {
-                let wins = areas.get_or_insert_with(|| self.wins(table));
-                match metric {
-                    Metric::OneToRest { weighted } => self.one_to_rest(wins, weighted),
-                    Metric::OneToOne { weighted } => self.one_to_one(wins, weighted),
-                    _ => f64::NAN,
-                }
+            Metric::OneToRest { weighted } if complete && gap <= RANK_SLACK => {
+                let areas = areas.get_or_insert_with(|| self.areas(table));
+                self.mean(areas.iter().map(|(area, _)| *area), weighted)
+            }
+            Metric::OneToOne { weighted } if complete && gap <= RANK_SLACK => {
+                let wins = wins.get_or_insert_with(|| self.wins(table));
+                self.one_to_one(wins, weighted)
             }
             _ => f64::NAN,
         };
@@ -147,22 +148,24 @@ impl Target {
         self.order.sum(&squares, &squares, |square, _| square) / squares.len() as f64
     }
 
-    fn average_precision(&self, table: &ArrayView2<'_, f64>) -> f64 {
-        let mut spare = Vec::new();
-        let each = (0..self.counts.len()).map(|class| {
-            let [mut ones, mut others] = [Vec::new(), Vec::new()];
-            for (p, &code) in table.column(class).iter().zip(&self.codes) {
-                if code == class {
-                    ones.push(key(*p));
-                } else {
-                    others.push(key(*p));
-                }
-            }
-            sort(&mut ones, &mut spare);
-            sort(&mut others, &mut spare);
-            areas(&ones, &others).1
-        });
-        each.sum::<f64>() / self.counts.len() as f64
+    /// Of each class against the rest: area under the ROC curve, average precision.
+    fn areas(&self, table: &ArrayView2<'_, f64>) -> Vec<(f64, f64)> {
+        let area = |class: usize| {
+            let hits: Vec<bool> = self.codes.iter().map(|&code| code == class).collect();
+            scored_areas(&table.column(class).to_vec(), &hits)
+        };
+        (0..self.counts.len()).map(area).collect()
+    }
+
+    /// The mean over the classes, by their rows where `weighted`.
+    fn mean(&self, values: impl Iterator<Item = f64>, weighted: bool) -> f64 {
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for (value, &count) in values.zip(&self.counts) {
+            let weight = if weighted { count as f64 } else { 1.0 };
+            sum += weight * value;
+            weights += weight;
+        }
+        sum / weights
     }
 
     /// Entry (class, other): twice the pairs in which a row of the class has the higher
@@ -186,23 +189,6 @@ impl Target {
 
     fn pairs(&self, class: usize, others: usize) -> f64 {
         2.0 * self.counts[class] as f64 * others as f64
-    }
-
-    fn one_to_rest(&self, wins: &[Vec<u64>], weighted: bool) -> f64 {
-        let n = self.codes.len();
-        let (mut sum, mut weights) = (0.0, 0.0);
-        for (class, row) in wins.iter().enumerate() {
-            let rest = n - self.counts[class];
-            let area = row.iter().sum::<u64>() as f64 / self.pairs(class, rest);
-            let weight = if weighted {
-                self.counts[class] as f64
-            } else {
-                1.0
-            };
-            sum += weight * area;
-            weights += weight;
-        }
-        sum / weights
     }
 
     fn one_to_one(&self, wins: &[Vec<u64>], weighted: bool) -> f64 {

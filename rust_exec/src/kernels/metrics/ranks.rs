@@ -90,20 +90,83 @@ pub fn doubled_wins(ones: &[u64], others: &[u64]) -> u64 {
     area
 }
 
-/// Area under the ROC curve and average precision; NaN where a list is empty.
-pub fn areas(ones: &[u64], others: &[u64]) -> (f64, f64) {
-    if ones.is_empty() || others.is_empty() {
-        return (f64::NAN, f64::NAN);
+/// What the areas are summed from, score by score from the highest.
+#[derive(Default)]
+struct Walk {
+    /// Twice the area under the curve of found against rest.
+    area: u64,
+    found: u64,
+    rest: u64,
+    precision: f64,
+}
+
+impl Walk {
+    #[inline(always)]
+    fn step(&mut self, ones: u64, others: u64) {
+        self.area += others * (2 * self.found + ones);
+        self.found += ones;
+        self.rest += others;
+        // Without a branch, for which of the two comes next cannot be foretold.
+        self.precision += ones as f64 * (self.found as f64 / (self.found + self.rest) as f64);
     }
-    let (mut area, mut found, mut rest, mut precision) = (0_u64, 0_u64, 0_u64, 0.0);
-    descend(ones, others, |one, other| {
-        area += other as u64 * (2 * found + one as u64);
-        found += one as u64;
-        rest += other as u64;
-        if one > 0 {
-            precision += one as f64 * (found as f64 / (found + rest) as f64);
+
+    /// Area under the ROC curve and average precision; NaN where one side is empty.
+    fn areas(&self) -> (f64, f64) {
+        if self.found == 0 || self.rest == 0 {
+            return (f64::NAN, f64::NAN);
         }
+        let (found, rest) = (self.found as f64, self.rest as f64);
+        (
+            self.area as f64 / 2.0 / (found * rest),
+            self.precision / found,
+        )
+    }
+}
+
+/// As [`scored_areas`], from sorted keys of the hits and of the others.
+pub fn areas(ones: &[u64], others: &[u64]) -> (f64, f64) {
+    let mut walk = Walk::default();
+    descend(ones, others, |one, other| {
+        walk.step(one as u64, other as u64)
     });
-    let pairs = ones.len() as f64 * others.len() as f64;
-    (area as f64 / 2.0 / pairs, precision / ones.len() as f64)
+    walk.areas()
+}
+
+/// Area under the ROC curve and average precision of scores, ties at their mean; NaN where all or
+/// none of the rows are hits.
+pub fn scored_areas(scores: &[f64], hits: &[bool]) -> (f64, f64) {
+    let mut spare = Vec::new();
+    let rows = || scores.iter().map(|score| key(*score)).zip(hits);
+    let top = 1 << 63;
+    let above = rows().filter(|(key, _)| key & top != 0).count();
+    if above != 0 && above != scores.len() {
+        let side = |wanted: bool| rows().filter(move |(_, hit)| **hit == wanted);
+        let [mut ones, mut others] = [true, false].map(|wanted| {
+            let keys = side(wanted).map(|(key, _)| key);
+            keys.collect::<Vec<u64>>()
+        });
+        sort(&mut ones, &mut spare);
+        sort(&mut others, &mut spare);
+        return areas(&ones, &others);
+    }
+    // Scores of one sign, such as probabilities, leave a bit of their keys for the hit.
+    let mut keys: Vec<u64> = rows()
+        .map(|(key, hit)| key << 1 | u64::from(*hit))
+        .collect();
+    sort(&mut keys, &mut spare);
+    let mut walk = Walk::default();
+    let (mut ones, mut others) = (0, 0);
+    let mut last = keys.last().map_or(0, |key| key >> 1);
+    for &key in keys.iter().rev() {
+        if key >> 1 != last {
+            walk.step(ones, others);
+            (ones, others, last) = (0, 0, key >> 1);
+        }
+        ones += key & 1;
+        others += 1 - (key & 1);
+    }
+    if !keys.is_empty() {
+        walk.step(ones, others);
+    }
+    walk.areas()
 }

@@ -1,4 +1,4 @@
-use super::ranks::{areas, key, sort};
+use super::ranks::{areas, key, scored_areas, sort};
 use super::sums::Order;
 
 #[test]
@@ -42,11 +42,25 @@ fn ties_count_half() {
 }
 
 #[test]
+fn scores_of_one_sign_and_of_two_are_ranked_alike() {
+    for n in [2, 3, 50, 5000] {
+        let scores: Vec<f64> = (0..n).map(|i| f64::from(i * 7919 % 501) / 501.0).collect();
+        let hits: Vec<bool> = (0..n).map(|i| i * i % 3 == 1).collect();
+        let found = scored_areas(&scores, &hits);
+        let below: Vec<f64> = scores.iter().map(|score| score - 2.0).collect();
+        let both: Vec<f64> = scores.iter().map(|score| score - 0.5).collect();
+        assert_eq!(found, scored_areas(&below, &hits));
+        assert_eq!(found, scored_areas(&both, &hits));
+    }
+    assert!(scored_areas(&[], &[]).0.is_nan());
+    assert!(scored_areas(&[0.5, 0.6], &[true, true]).1.is_nan());
+}
+
+#[test]
 fn sums_of_every_length_have_every_term() {
     for n in (0..300).chain([1000, 4096, 5001]) {
-        assert_eq!(
-            Order::new(n).sum(|i| i as f64),
-            (0..n).sum::<usize>() as f64
-        );
+        let values: Vec<f64> = (0..n).map(|i| i as f64).collect();
+        let sum = Order::new(n).sum(&values, &values, |a, _| a);
+        assert_eq!(sum, (0..n).sum::<usize>() as f64);
     }
 }
