@@ -38,6 +38,8 @@ _RANKED = ("roc_auc_score", "average_precision_score")
 # More labels than this, and the counts of a vector cost more than the library's sorting.
 _MOST_LABELS = 256
 _VECTORS = 64  # whose counts are held at a time
+# Starting threads takes longer than scoring fewer values than this.
+_WORTH_THREADS = 1 << 22
 
 _resolved = lru_cache(maxsize=512)(resolve)
 
@@ -89,6 +91,10 @@ def _of_group(group: list[Asked]) -> dict[int, float]:
         return {}
 
 
+def _threads(group: list[Asked], y: Vector) -> int:
+    return group[0][2].context.threads if len(group) * len(y) >= _WORTH_THREADS else 1
+
+
 class _Calls:
     """What is asked of each vector; vectors that are asked for the same go in one call."""
 
@@ -133,11 +139,11 @@ def _regression(group: list[Asked], y: Vector) -> dict[int, float]:
             plainly.add(position, name, id(values), vector)
         elif name in _LOGARITHMIC and not (vector <= -1).any():
             logarithmic.add(position, _LOGARITHMIC[name], id(values), partial(np.log1p, vector))
-    context = group[0][2].context
-    found = plainly.run(partial(rust_exec.score_numbers, target, threads=context.threads))
+    threads = _threads(group, y)
+    found = plainly.run(partial(rust_exec.score_numbers, target, threads=threads))
     if logarithmic.asked and not (target <= -1).any():
         logs = np.log1p(target)
-        found |= logarithmic.run(partial(rust_exec.score_numbers, logs, threads=context.threads))
+        found |= logarithmic.run(partial(rust_exec.score_numbers, logs, threads=threads))
     return found
 
 
@@ -159,7 +165,7 @@ def _scores(group: list[Asked], y: Vector, classes: Any, method: str) -> dict[in
     codes = None if labels is None else labels.codes(y)
     if labels is None or codes is None or len(labels.values) < 2:
         return {}
-    threads = group[0][2].context.threads
+    threads = _threads(group, y)
     if len(labels.values) > 2:
         return _many_classes(group, codes, len(labels.values), threads)
     calls = (_Calls(), _Calls())  # by the place of the positive class
@@ -269,7 +275,7 @@ def _labels(group: list[Asked], y: Vector, classes: Any) -> dict[int, float]:
         wanted.setdefault(id(values), []).append((position, definition, place))
     answers: dict[int, float] = {}
     keys = list(wanted)
-    threads = group[0][2].context.threads
+    threads = _threads(group, y)
     for first in range(0, len(keys), _VECTORS):
         some = keys[first : first + _VECTORS]
         tables = rust_exec.confusion_matrices(
