@@ -3,10 +3,12 @@
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -70,21 +72,18 @@ def _measured(job: Job, machine: Machine) -> Outcome:
     )
 
 
-def _declined(work: Any) -> int:
+def _declined(work: Callable[[], object]) -> int:
     """Searches that the kernel leaves to the library."""
-    answered: list[bool] = []
     search = neighbours.kernel_search
+    answered: list[bool] = []
 
     def noted(*arguments: Any) -> Any:
         found = search(*arguments)
         answered.append(found is not None)
         return found
 
-    neighbours.kernel_search = noted
-    try:
+    with patch.object(neighbours, "kernel_search", noted):
         work()
-    finally:
-        neighbours.kernel_search = search
     return answered.count(False)
 
 

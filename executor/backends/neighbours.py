@@ -2,7 +2,8 @@
 
 Input: a `NeighbourFits` and what a Fit reads. Output: a model per member, whose predictions are
 scikit-learn's own arithmetic on the neighbours found together. The search runs when the first
-of them is asked, so that it fails where the model itself would.
+of them is asked, so that it fails where the model itself would. Where the kernel serves it, it
+gives each size what the library would, ties included; what follows is for the library's search.
 
 A search gives the same neighbours as a longer one cut short, unless the distances at the cut
 are equal, or so near that rounding decides. Those rows are searched again for the number asked
@@ -41,6 +42,22 @@ def table(fit: Callable[[Fit, Sequence[Any], Context], FittedModel]) -> dict[typ
         return _models(op, lambda single: fit(single, inputs, context), context.threads)
 
     return {NeighbourFits: run, NeighbourModel: _model}
+
+
+def with_kernel(fit: Callable[[Fit, Sequence[Any], Context], FittedModel]) -> Run:
+    """What runs a single Fit: as `fit` does, but nearest neighbours search with the kernel."""
+
+    def run(op: Fit, inputs: Sequence[Any], context: Context) -> FittedModel:
+        fitted = fit(op, inputs, context)
+        model, kernel = fitted.estimator, _kernel()
+        if type(model) not in (KNeighborsClassifier, KNeighborsRegressor):
+            return fitted
+        if kernel is None or not kernel.serves(model):
+            return fitted
+        search = Search(fitted, (model.n_neighbors,), context.threads)
+        return replace(fitted, estimator=_voter(search, model.n_neighbors, model.weights))
+
+    return run
 
 
 def _model(op: NeighbourModel, inputs: Sequence[Any], context: Context) -> FittedModel:
@@ -150,7 +167,7 @@ class Search:
         found: Neighbours = self.library(size, "distance").kneighbors(rows)
         return found
 
-    def library(self, size: int, weights: str) -> Any:
+    def library(self, size: int, weights: Any) -> Any:
         """The model as the library would have fitted it for this member."""
         model = copy.copy(self.model)
         model.n_neighbors, model.weights = size, weights
@@ -161,11 +178,17 @@ def kernel_search(
     model: Any, rows: Any, sizes: list[int], threads: int
 ) -> dict[int, Neighbours] | None:
     """The neighbours by number from the kernel, where there is one that serves the search."""
+    kernel = _kernel()
+    return None if kernel is None else kernel.nearest(model, rows, sizes, threads)
+
+
+def _kernel() -> Any:
+    """The module of the kernel, None on a platform without it."""
     try:
         from executor.backends.rust import neighbours
     except ImportError:
         return None
-    return neighbours.nearest(model, rows, sizes, threads)
+    return neighbours
 
 
 class _Voter:
@@ -206,7 +229,7 @@ class _Classifier(_Voter, KNeighborsClassifier):  # type: ignore[misc]
     pass
 
 
-def _voter(search: Search, size: int, weights: str) -> Any:
+def _voter(search: Search, size: int, weights: Any) -> Any:
     kind = _Classifier if isinstance(search.model, KNeighborsClassifier) else _Regressor
     voter = kind.__new__(kind)
     vars(voter).update(vars(search.library(size, weights)), search=search)

@@ -196,7 +196,7 @@ _RUN: dict[type[Op], Callable[[Any, Sequence[Any], Context], Any]] = {
     Apply: _apply,
     Encode: _encode,
     Concat: _concat,
-    Fit: _fit,
+    Fit: neighbours.with_kernel(_fit),
     Predict: _predict,
     Score: _score,
     **linear.RUN,

@@ -57,6 +57,7 @@ CASES: list[tuple[str, Callable[[], Any]]] = [
     ("missing_text", lambda: TfidfVectorizer().fit(pd.Series(["a", np.nan]))),
     ("missing_text", lambda: CountVectorizer().fit(np.array(["a", None], dtype=object))),
     ("too_few_features", lambda: PCA(5).fit(X)),
+    ("too_few_rows", lambda: KNeighborsRegressor(99).fit(X, X[:, 0]).predict(X)),
     ("negative_values", lambda: NMF(1).fit(-X)),
     ("invalid_parameter", lambda: Ridge(alpha=-1).fit(X, Y)),
     ("invalid_parameter", lambda: Lasso(max_iter="many").fit(X, Y)),

@@ -10,12 +10,19 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neighbors._base import KNeighborsMixin
 from threadpoolctl import threadpool_limits
 
 import rust_exec
+from executor.backends import neighbours
+from executor.backends.base import Context
 from executor.backends.neighbours import kernel_search
-from tests.executor.test_neighbours import MANY, Data, compare
+from executor.models import FittedModel
+from planner.expressions import Call
+from planner.ops import Fit
+from tests.executor.test_neighbours import MANY, METHODS, Data, compare
 
 SIZES = [1, 2, 7, 30]
 
@@ -39,7 +46,8 @@ def check(points: Any, asked: Any, sizes: list[int], **params: Any) -> None:
     for size, (distances, rows) in found.items():
         model = KNeighborsRegressor(size, **params).fit(points, np.zeros(points.shape[0]))
         wanted = model.kneighbors(asked)
-        assert distances.flags.c_contiguous and rows.flags.c_contiguous
+        assert distances.flags.c_contiguous
+        assert rows.flags.c_contiguous
         np.testing.assert_array_equal(distances, wanted[0])
         np.testing.assert_array_equal(rows, wanted[1])
 
@@ -186,7 +194,7 @@ def test_frames() -> None:
 def test_gaps_are_an_error_of_the_library(columns: int, bad: float) -> None:
     both = table("plain", 300, columns)
     both[250, 1] = bad
-    with pytest.raises(ValueError, match="contains (NaN|infinity)"):
+    with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
         lists(both[:200], both[200:], SIZES)
 
 
@@ -218,6 +226,32 @@ def test_one_search_of_the_kernel_serves_all(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(rust_exec, "nearest_brute", noted)
     compare("KNeighborsRegressor", Data(both[:200], both[200:], y), MANY, exact=True)
     assert asked == [[1, 2, 7, 30]]
+
+
+@pytest.mark.parametrize("columns", [4, 20])
+@pytest.mark.parametrize("weights", ["uniform", "distance", None, lambda found: 1 / (1 + found)])
+@pytest.mark.parametrize("kind", [KNeighborsClassifier, KNeighborsRegressor])
+def test_a_single_model_searches_with_the_kernel(
+    kind: Any, weights: Any, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = table("duplicates", 300, columns)
+    y = np.random.default_rng(3).integers(0, 3, 200)
+    alone = kind(6, weights=weights).fit(both[:200], y)
+    fitted = FittedModel(alone, both[200:], Fit(Call("Any"), "regression"), None, False, None)
+    model = neighbours.with_kernel(lambda *_: fitted)(fitted.op, [], Context(0)).estimator
+    wanted = [getattr(alone, name)(both[200:]) for name in METHODS[kind.__name__]]
+    monkeypatch.setattr(KNeighborsMixin, "kneighbors", None)
+    found = [getattr(model, name)(both[200:]) for name in METHODS[kind.__name__]]
+    for one, two in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_what_the_kernel_does_not_serve_stays_the_librarys_model() -> None:
+    both = table("plain", 100, 20)
+    for alone in (KNeighborsRegressor(p=1), KNeighborsRegressor(algorithm="ball_tree"), Ridge()):
+        alone.fit(both[:80], np.arange(80.0))
+        fitted = FittedModel(alone, both[80:], Fit(Call("Any"), "regression"), None, False, None)
+        assert neighbours.with_kernel(lambda *_, f=fitted: f)(fitted.op, [], Context(0)) is fitted
 
 
 def test_more_neighbours_than_rows_is_an_error_of_that_model_alone() -> None:

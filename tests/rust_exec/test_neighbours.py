@@ -129,6 +129,7 @@ def test_lists_of_a_size_are_contiguous_and_their_own() -> None:
     found = brute()
     distances, rows = found.lists(1)
     assert distances.shape == rows.shape == (7, 1)
-    assert distances.base is None and distances.flags.c_contiguous
+    assert distances.base is None
+    assert distances.flags.c_contiguous
     distances[:] = -1
     assert (found.distances >= 0).all()

@@ -20,6 +20,7 @@ from sklearn.utils.validation import validate_data
 import rust_exec
 
 Lists = tuple[np.ndarray, np.ndarray]  # (rows, size) distances ascending, training rows
+BySize = dict[int, Lists]
 
 _CHUNK = 256  # rows that the library works on at a time
 _FEATURES = 256  # up to which a BLAS sums a product in one go
@@ -29,13 +30,13 @@ _TREE_FEATURES = 4
 _TREE_ROWS = 2_000
 
 
-def nearest(model: Any, rows: Any, sizes: list[int], threads: int) -> dict[int, Lists] | None:
+def nearest(model: Any, rows: Any, sizes: list[int], threads: int) -> BySize | None:
     """Lists by number of neighbours; `sizes` ascend and are no more than the training rows.
 
     Raises:
         ValueError: what the library has to say against `rows`.
     """
-    if not _serves(model):
+    if not serves(model):
         return None
     asked = validate_data(
         model, rows, ensure_all_finite=True, accept_sparse="csr", reset=False, order="C"
@@ -51,7 +52,8 @@ def nearest(model: Any, rows: Any, sizes: list[int], threads: int) -> dict[int, 
         return None
 
 
-def _serves(model: Any) -> bool:
+def serves(model: Any) -> bool:
+    """Whether the kernel may search for a fitted model; what is asked may forbid it still."""
     points = model._fit_X
     if not isinstance(points, np.ndarray) or points.dtype.kind not in "biuf":
         return False
@@ -59,12 +61,12 @@ def _serves(model: Any) -> bool:
         return False
     n, p = points.shape
     if model._fit_method == "brute":
-        return p <= _FEATURES
+        return bool(p <= _FEATURES)
     few = p < _TREE_FEATURES and n > _TREE_ROWS
-    return model._fit_method == "kd_tree" and not few
+    return bool(model._fit_method == "kd_tree" and not few)
 
 
-def _brute(points: np.ndarray, asked: Any, sizes: list[int], threads: int) -> Any:
+def _brute(points: np.ndarray, asked: Any, sizes: list[int], threads: int) -> BySize | None:
     if sklearn.get_config()["pairwise_dist_chunk_size"] != _CHUNK:
         return None
     if not ArgKmin.is_usable_for(asked, points, "euclidean"):
@@ -92,11 +94,16 @@ def _brute(points: np.ndarray, asked: Any, sizes: list[int], threads: int) -> An
 def _kernel(
     points: np.ndarray, asked: np.ndarray, sizes: list[int], by_rows: bool, threads: int
 ) -> rust_exec.Neighbours:
-    single = points.dtype == np.float32
-    sides = [np.asarray(side, dtype=np.float64) for side in (points, asked)]
-    norms = [np.asarray(_sqeuclidean_row_norms64(side, 1)) for side in sides]
+    points64, asked64 = (np.asarray(side, dtype=np.float64) for side in (points, asked))
     return rust_exec.nearest_brute(
-        *sides, *norms, sizes, merged=not by_rows, single=single, threads=threads
+        points64,
+        asked64,
+        np.asarray(_sqeuclidean_row_norms64(points64, 1)),
+        np.asarray(_sqeuclidean_row_norms64(asked64, 1)),
+        sizes,
+        merged=not by_rows,
+        single=points.dtype == np.float32,
+        threads=threads,
     )
 
 
@@ -133,7 +140,7 @@ def _tried(
     return bool(equal[:-1].all()) and same, False
 
 
-def _tree(tree: Any, asked: Any, sizes: list[int], threads: int) -> Any:
+def _tree(tree: Any, asked: Any, sizes: list[int], threads: int) -> BySize | None:
     if not isinstance(asked, np.ndarray) or not _tree_tried(asked.shape[1]):
         return None
     asked = np.asarray(asked, dtype=np.float64)
