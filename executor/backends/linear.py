@@ -20,7 +20,7 @@ from executor.sharing import refused_write
 from planner.errors import StratumError
 from planner.expressions import Call
 from planner.graph import Op
-from planner.ops import Fit, Member
+from planner.ops import Encode, Fit, Member
 from planner.ops_linear import LinearBlocks, LinearFolds, LinearPath
 
 Note = tuple[type[Warning], str]
@@ -82,9 +82,17 @@ def _features(op: Family, blocks: Sequence[Any], folds: Any, context: Context) -
 def _encoded(pair: tuple[Any, Any], calls: Iterable[Call]) -> tuple[Any, Any]:
     train, valid = pair
     for call in calls:
-        transformer = construct(call)
-        train = transformer.fit_transform(train)
-        valid = transformer.transform(valid)
+        try:
+            transformer = construct(call)
+            train = transformer.fit_transform(train)
+            valid = transformer.transform(valid)
+        except (StratumError, MemoryError):
+            raise
+        except Exception as error:
+            if refused_write(error):
+                raise
+            # What failed is the step, not the models behind it.
+            raise describe_failure(Encode(call, False), error) from error
     return train, valid
 
 

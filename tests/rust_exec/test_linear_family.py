@@ -66,6 +66,25 @@ def test_a_ridge_beside_least_squares_of_fewer_directions_is_probed_by_itself() 
     assert_agrees(x, y, cv, [0.0, 1.0], Options(impute=False, scale=False, fit_intercept=False))
 
 
+@pytest.mark.parametrize("folds", ["partition", "shuffled_partition", "hold_outs", "bootstrap"])
+def test_least_squares_of_units_far_apart_keeps_its_digits(folds: str) -> None:
+    """Half of the directions are left out, and the smallest of the others is in small units."""
+    x, y = make("scales", 23, 6, 1819999)
+    cv = split(folds, 23, 1819999)
+    options = Options(impute=False, scale=False, fit_intercept=False)
+    assert answered(assert_agrees(x, y, cv, [0.0], options))
+
+
+def test_values_imputed_far_from_zero_round_in_the_library() -> None:
+    """Means of a thousand million are rounded to 1e-7, next to values that differ by one."""
+    x, y = make("offsets", 40, 24, 239590)
+    x[np.random.default_rng(239591).random(x.shape) < 0.3] = np.nan
+    options = Options(impute=True, scale=True)
+    cv = split("one_row_each", 40, 239590)
+    result = assert_agrees(x, y, cv, [1.0], options, [Net(0.1, 0.5)])
+    assert ["ill_conditioned"] * 2 in result.declined
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     n=st.integers(60, 300),
