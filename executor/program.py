@@ -26,6 +26,7 @@ from executor.sharing import copied, freeze, refused_write
 from planner.errors import StratumError
 from planner.graph import Op
 from planner.ops import Columns, Folds, Vector
+from planner.ops_encode import Codes
 from planner.plan import Instruction, Task, Value
 
 # The first backend that supports an op runs it; Python, the oracle, comes last.
@@ -236,7 +237,7 @@ class _State:
                 warnings.simplefilter("always")
                 result = _run(backend, op, arguments, context)
         except StratumError as error:
-            self._fail(out, error.to_dict())
+            self._fail(out, error.to_dict(), error.node)
             return False
         except MemoryError:
             raise
@@ -252,13 +253,13 @@ class _State:
         self._warn(out.key, caught)
         if out.key in self.warnings or not self._warned.isdisjoint(inputs):
             self._warned.add(out)
-        if isinstance(op, Columns | Vector | Folds):
+        if isinstance(op, Columns | Codes | Vector | Folds):
             _remember(out, result)
         return True
 
-    def _fail(self, out: Value, error: dict[str, str]) -> None:
-        self._failed[out] = out.key
-        self.failures.setdefault(out.key, error)
+    def _fail(self, out: Value, error: dict[str, str], node: str = "") -> None:
+        self._failed[out] = node or out.key
+        self.failures.setdefault(node or out.key, error)
 
     def _warn(self, key: str, caught: list[warnings.WarningMessage]) -> None:
         texts = self.warnings.setdefault(key, []) if caught else []

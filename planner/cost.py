@@ -27,6 +27,7 @@ from planner.ops import (
 )
 from planner.ops_blend import Blend, OutOfFold, WithHeldOut
 from planner.ops_components import ComponentFolds, ComponentPath
+from planner.ops_encode import CodedEncode, Codes, EncodeBlock
 from planner.ops_encodings import (
     ChosenColumns,
     ColumnScores,
@@ -82,7 +83,7 @@ def seconds_of(op: Op, shape: Shape, model: Op | None = None) -> float:
             return fit_seconds(op.estimator, shape, op.stop_rounds)
         case PrefixFit():
             return seconds_of(op.fit, shape)
-        case Encode() | Apply():
+        case Encode() | Apply() | CodedEncode():
             return transform_seconds(op.transformer, shape)
         case Predict():
             return _predict(shape, model)
@@ -93,6 +94,8 @@ def seconds_of(op: Op, shape: Shape, model: Op | None = None) -> float:
             return total(terms, factors(Call("Score"), shape)) * max(shape.classes / 2, 1.0)
         case Materialise():
             return 0.01 + shape.cells * 4e-8
+        case Codes():
+            return 4e-4 + shape.cells * 5e-8
         case Columns():
             return 4e-4 + shape.cells * 6e-9
         case Vector() | MapTarget():
@@ -101,6 +104,8 @@ def seconds_of(op: Op, shape: Shape, model: Op | None = None) -> float:
             return 5e-4 + shape.rows * op.count * 1e-8
         case FitTarget():
             return 0.001 + shape.rows * 1e-8
+        case EncodeBlock():
+            return 1e-3 + (shape.rows + shape.valid) * shape.out * 4e-9
         case Concat():
             return 8e-4 + shape.cells * 6e-9
         case NeighbourFits():
@@ -156,9 +161,9 @@ def bytes_of(op: Op, shape: Shape) -> int:
         case Fit() | PrefixFit() | NeighbourFits():
             # A contiguous copy, and what the library makes of it (bins, single precision).
             return 2 * read + (1 << 20)
-        case Encode() | Apply() | Encoding():
+        case Encode() | Apply() | Encoding() | CodedEncode():
             return read + 2 * output_bytes(shape) + (1 << 20)
-        case Concat():
+        case Concat() | EncodeBlock():
             return 2 * output_bytes(shape)
         case Materialise():
             return shape.rows * shape.columns * 24

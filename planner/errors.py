@@ -16,7 +16,10 @@ class StratumError(Exception):
         message: What was wrong, in one or two sentences.
         path: Where in the request, such as ``pipelines[3].model``; empty if nowhere in it.
         hint: What to do instead; empty if there is nothing to advise.
+        node: Key of the node that failed, where another one ran in its place.
     """
+
+    node: str = ""
 
     def __init__(self, code: str, message: str, *, path: str = "", hint: str = "") -> None:
         super().__init__(message)

@@ -16,13 +16,16 @@ from planner.expressions import Call
 from planner.graph import Node, Op, Plane, Role
 from planner.ops import Apply, Columns, Concat, Encode, Folds, Materialise, Vector
 from planner.ops_blend import OutOfFold, WithHeldOut
+from planner.ops_encode import CodedEncode, Codes, EncodeBlock
 from planner.ops_encodings import ChosenColumns, Components, Vocabulary
 from planner.ops_linear import LinearBlocks
 from planner.plan import Instruction, Value
 from planner.widths import Width, after, beside
 
 # Ops whose values are feature blocks that are computed from others.
-BLOCKS = (Apply, Encode, Concat, Components, ChosenColumns, Vocabulary)
+BLOCKS = (
+    Apply, Encode, CodedEncode, EncodeBlock, Concat, Components, ChosenColumns, Vocabulary
+)  # fmt: skip
 _UNEQUAL = frozenset({"TimeSeriesSplit"})
 _CLASSES = 5  # of a target with several, where their number is unknown
 
@@ -128,7 +131,8 @@ class Estimates:
         train, valid = (self.rows(node), 0) if split is None else self._sides(split, fold)
         out = self.width(node)
         read = out
-        made = isinstance(op, Concat | Columns | LinearBlocks) or not node.inputs
+        whole = Concat | EncodeBlock | Columns | Codes | LinearBlocks
+        made = isinstance(op, whole) or not node.inputs
         if not made and node.inputs[0].plane is not Plane.TABLE:
             read = self.width(node.inputs[0])
         if fold is None and node.plane is Plane.WHOLE:
@@ -186,11 +190,19 @@ class Estimates:
 
     def _width(self, node: Node) -> Width:
         op = node.op
-        if isinstance(op, Columns):
+        if isinstance(op, Columns | Codes):
             return self._columns(node, op.names)
         if isinstance(op, Concat):
             return beside([self.width(source) for source in node.inputs[1:]], op.sparse_threshold)
-        if isinstance(op, Apply | Encode):
+        if isinstance(op, EncodeBlock):
+            blocks = []
+            for source, calls in zip(node.inputs[1:], op.steps, strict=False):
+                block = self.width(source)
+                for call in calls:
+                    block = after(call, block, self._trained(node), 1)
+                blocks.append(block)
+            return beside(blocks, op.sparse_threshold)
+        if isinstance(op, Apply | Encode | CodedEncode):
             read = self.width(node.inputs[0])
             return after(op.transformer, read, self._trained(node), self._classes(node))
         if isinstance(op, Components | ChosenColumns):

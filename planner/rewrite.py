@@ -18,6 +18,7 @@ from planner.graph import Graph, Node, substitute, walk
 from planner.rules.components import group_components
 from planner.rules.decompositions import group_decompositions
 from planner.rules.distinct import distinct_components
+from planner.rules.encoders import fuse_encoders, share_codes
 from planner.rules.hoist import hoist_row_wise
 from planner.rules.linear import group_linear
 from planner.rules.neighbours import group_neighbours
@@ -51,10 +52,14 @@ RULES: tuple[Rule, ...] = (
     Rule("group_components", group_components, groups=True),
     Rule("group_decompositions", group_decompositions, groups=True),
     Rule("distinct_components", distinct_components, groups=True),
-    # Last of the logical rules: groups hide the fits that other rules look for.
+    # Groups hide the fits that other rules look for.
     Rule("group_linear", group_linear, groups=True),
     Rule("group_prefixes", group_prefixes, groups=True),
     Rule("group_neighbours", group_neighbours, groups=True),
+    # Last, for they hide the encodings that other rules look for. Whole blocks first: what is
+    # replaced below a node changes its key.
+    Rule("fuse_encoders", fuse_encoders, groups=True),
+    Rule("share_codes", share_codes, groups=True),
 )
 
 

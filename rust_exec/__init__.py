@@ -13,6 +13,20 @@ snake_case ``code``.
 from rust_exec import _native
 from rust_exec._native import KernelInputError, KernelInternalError
 from rust_exec.components import ComponentFolds, ComponentPath, component_folds, component_path
+from rust_exec.encoding import (
+    NO_FILL,
+    NO_SCALE,
+    Block,
+    Fill,
+    Number,
+    OneHot,
+    Scale,
+    Table,
+    column_sums,
+    count_codes,
+    encode_fold,
+    scale_pair,
+)
 from rust_exec.linear import Categories, LinearFolds, LinearPath, linear_folds, linear_path
 from rust_exec.metrics import confusion_matrices, score_binary, score_multiclass, score_numbers
 from rust_exec.neighbours import Neighbours, nearest_brute, nearest_tree
@@ -28,30 +42,42 @@ from rust_exec.strings import (
 )
 
 __all__ = [
+    "NO_FILL",
+    "NO_SCALE",
+    "Block",
     "Categories",
     "ComponentFolds",
     "ComponentPath",
     "Counts",
+    "Fill",
     "KernelInputError",
     "KernelInternalError",
     "LinearFolds",
     "LinearPath",
     "Neighbours",
+    "Number",
+    "OneHot",
+    "Scale",
+    "Table",
     "Terms",
     "Texts",
     "as_texts",
+    "column_sums",
     "component_folds",
     "component_path",
     "confusion_matrices",
+    "count_codes",
     "count_known_terms",
     "count_terms",
     "cpu_features",
+    "encode_fold",
     "equal_rows",
     "hash_terms",
     "linear_folds",
     "linear_path",
     "nearest_brute",
     "nearest_tree",
+    "scale_pair",
     "score_binary",
     "score_multiclass",
     "score_numbers",

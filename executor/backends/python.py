@@ -12,6 +12,7 @@ import numpy as np
 
 from executor.backends import (
     blends,
+    coded,
     components,
     decompositions,
     distinct,
@@ -19,6 +20,7 @@ from executor.backends import (
     neighbours,
     prefixes,
     selections,
+    stacked,
     vocabularies,
 )
 from executor.backends.base import Context
@@ -46,6 +48,7 @@ from planner.ops import (
     Score,
     Vector,
 )
+from planner.ops_encode import CodedEncode
 from planner.ops_holdout import HoldoutRows
 
 
@@ -122,6 +125,9 @@ def _encode(op: Encode, inputs: Sequence[Any], context: Context) -> Any:
     folds: Split = inputs[1]
     train, valid = sides(inputs[0], folds, context)
     train, valid = (as_text(op.transformer, block) for block in (train, valid))
+    fast = None if op.supervised else _scaled(op, train, valid)
+    if fast is not None:
+        return fast
     transformer = construct(op.transformer)
     target = (training_target(inputs[2], folds, context),) if op.supervised else ()
     if hasattr(transformer, "fit_transform"):
@@ -132,7 +138,18 @@ def _encode(op: Encode, inputs: Sequence[Any], context: Context) -> Any:
     return same_categories(fitted, transformer.transform(valid))
 
 
-def _warn_of_classes(op: Encode, transformer: Any) -> None:
+def _scaled(op: Encode, train: Any, valid: Any) -> Any:
+    """Both sides by the kernel of encodings, where there is one and it gives the same."""
+    if not (isinstance(train, np.ndarray) and isinstance(valid, np.ndarray)):
+        return None
+    try:
+        from executor.backends.rust import encoding
+    except ImportError:
+        return None
+    return encoding.scaled(op.transformer, train, valid)
+
+
+def _warn_of_classes(op: Encode | CodedEncode, transformer: Any) -> None:
     """A target of whole numbers is classes to TargetEncoder, unless it is told otherwise."""
     classes = getattr(transformer, "classes_", None)
     if op.transformer.name == "TargetEncoder" and classes is not None and len(classes) > 50:
@@ -186,6 +203,8 @@ def _score(op: Score, inputs: Sequence[Any], context: Context) -> Any:
     )
 
 
+_CODED = coded.table(_encode, _warn_of_classes)
+
 _RUN: dict[type[Op], Callable[[Any, Sequence[Any], Context], Any]] = {
     Folds: _folds,
     HoldoutRows: _holdout,
@@ -208,4 +227,6 @@ _RUN: dict[type[Op], Callable[[Any, Sequence[Any], Context], Any]] = {
     **selections.RUN,
     **vocabularies.RUN,
     **blends.RUN,
+    **_CODED,
+    **stacked.table(_encode, _CODED[CodedEncode], _concat),
 }

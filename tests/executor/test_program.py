@@ -222,7 +222,8 @@ def task_of(engine: Engine) -> Callable[..., tuple[Task, dict[str, Any]]]:
 def test_a_result_is_json(task_of: Any) -> None:
     import json
 
-    task, result = task_of(spec())
+    robust = [{"columns": ["rooms"], "steps": ["RobustScaler()"]}]
+    task, result = task_of(spec(features=robust))
     assert json.loads(json.dumps(result)) == result
     assert [(key, fold) for key, fold, _ in result["scores"]] == [tuple(v) for v in task.scores]
     assert [name for name, _, _ in result["saved"]] == [v.name for v in task.saves]
@@ -299,8 +300,8 @@ def test_a_value_that_cannot_be_stored_fails_its_node(
         def transform(self, features: Any) -> Any:
             return {1, 2, 3}
 
-    replace_by(monkeypatch, {"MaxAbsScaler": Odd})
-    features = [{"columns": ["rooms", "age"], "steps": ["MaxAbsScaler()"]}]
+    replace_by(monkeypatch, {"RobustScaler": Odd})
+    features = [{"columns": ["rooms", "age"], "steps": ["RobustScaler()"]}]
     batch = [spec(features=features, model=f"SVR(C={alpha})") for alpha in (1, 2)]
     for position, answer in enumerate(engine.run(*batch, cv=CV)):
         assert answer.error is not None
@@ -368,13 +369,14 @@ def test_values_are_let_go_after_their_last_use(
 
         monkeypatch.setattr(program._State, name, watched)
 
-    tasks = engine.compile(spec(features=[SCALED, {"columns": ["age"]}]), cv=CV).plan.tasks
+    robust = {**SCALED, "steps": ["SimpleImputer()", "RobustScaler()"]}
+    tasks = engine.compile(spec(features=[robust, {"columns": ["age"]}]), cv=CV).plan.tasks
     for task in tasks[:-1]:
         engine.task(task)
     watch("step")
     watch("_together")
     engine.task(tasks[-1])
-    assert "Encode" in alive[1]
+    assert any("Encode" in kinds for kinds in alive)
     assert not alive[-1] & {Encode.__name__, Fit.__name__, Columns.__name__}
     assert {Predict.__name__, Score.__name__} <= alive[-1]
     assert {Vector.__name__, Folds.__name__} & {k for kinds in alive for k in kinds}

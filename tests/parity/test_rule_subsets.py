@@ -19,6 +19,7 @@ FEATURES: list[list[dict[str, Any]]] = [
     [IMPUTED],
     [SCALED],
     [SCALED, {"columns": ["kind"], "steps": ["OneHotEncoder()"]}],
+    [SCALED, {"columns": ["kind"], "steps": ["TargetEncoder(random_state=0)"]}],
     [{"columns": ["weight"], "steps": ["FunctionTransformer(sqrt)"]}],
     [{"columns": NUMBERS, "steps": ["SimpleImputer()", "PCA(n_components=2)"]}],
     [{"columns": NUMBERS, "steps": ["SimpleImputer()", "PCA(n_components=1)"]}],

@@ -119,7 +119,7 @@ def test_what_one_model_needs_is_computed_in_its_task(engine: Engine) -> None:
     assert kinds[0] == ["Materialise", "Folds"]
     assert len(kinds) == 1 + FOLDS
     for kind in kinds[1:]:
-        assert kind.count("Encode") == 3
+        assert kind.count("EncodeBlock") == 1
         assert kind[-3:] == ["Fit", "Predict", "Score"]
 
 

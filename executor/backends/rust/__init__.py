@@ -15,10 +15,10 @@ _RUN: dict[type[Op], Callable[[Any, Sequence[Any], Context], Any]] = {}
 
 try:
     import rust_exec
-    from executor.backends.rust import components, linear, metrics
+    from executor.backends.rust import components, encoding, linear, metrics
 
     HAS_KERNELS = bool(rust_exec.version())
-    for _table in (components.RUN, linear.RUN):
+    for _table in (components.RUN, encoding.RUN, linear.RUN):
         _RUN.update(_table)
 except ImportError:  # a platform without a built extension: the Python backend serves all
     HAS_KERNELS = False

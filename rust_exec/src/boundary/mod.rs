@@ -3,6 +3,7 @@
 
 mod components;
 mod design;
+mod encoding;
 mod family;
 mod fits;
 mod linear;
@@ -204,6 +205,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("KernelInputError", py.get_type::<KernelInputError>())?;
     module.add("KernelInternalError", py.get_type::<KernelInternalError>())?;
     components::register(module)?;
+    encoding::register(module)?;
     linear::register(module)?;
     metrics::register(module)?;
     neighbours::register(module)?;

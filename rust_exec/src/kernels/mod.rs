@@ -6,6 +6,7 @@ pub mod categories;
 pub mod closed;
 pub mod components;
 pub mod descent;
+pub mod encoding;
 pub mod folds;
 pub mod imputed;
 pub mod linear;

@@ -34,6 +34,28 @@ impl Workers {
         Ok(Self { pool })
     }
 
+    /// Calls `f` with the number and the values of each chunk of `values`; the last may be shorter.
+    pub fn each_chunk(
+        &self,
+        values: &mut [f64],
+        size: usize,
+        f: impl Fn(usize, &mut [f64]) + Sync + Send,
+    ) {
+        let size = size.max(1);
+        match &self.pool {
+            None => values
+                .chunks_mut(size)
+                .enumerate()
+                .for_each(|(k, chunk)| f(k, chunk)),
+            Some(pool) => pool.install(|| {
+                values
+                    .par_chunks_mut(size)
+                    .enumerate()
+                    .for_each(|(k, chunk)| f(k, chunk));
+            }),
+        }
+    }
+
     pub fn map<T: Send>(&self, tasks: usize, f: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
         match &self.pool {
             None => (0..tasks).map(f).collect(),
