@@ -43,7 +43,7 @@ unexport CONDA_PREFIX
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow check bench bench-smoke bench-kernels bench-clients bench-planner evals-upstream evals-sklearnex wheel lock clean distclean \
+.PHONY: help setup demo test test-slow check bench bench-smoke bench-kernels bench-equivalence bench-clients bench-planner evals-upstream evals-sklearnex wheel lock clean distclean \
 	preflight preflight-check
 
 help: ## list the targets
@@ -78,6 +78,9 @@ bench-smoke: setup ## measure all workloads, small (2 minutes)
 
 bench-kernels: setup ## measure the kernels against the libraries and the machine (4 minutes)
 	$(BIN)/python -m evals.kernels --json build/bench/kernels.json
+
+bench-equivalence: setup ## whether kernels of statistical fidelity score as the libraries (20 minutes)
+	$(BIN)/python -m evals.equivalence $(BENCH_FLAGS)
 
 bench-clients: setup ## several clients of one server at once: what they cost, how long they wait
 	$(BIN)/python -m evals.clients --json build/clients.json $(BENCH_FLAGS)

@@ -139,7 +139,7 @@ class JobTools:
     ) -> Annotated[CallToolResult, JobReply]:
         """Explore the choices of one pipeline when there are more combinations than you want to
         run. Bound it with trials and evaluate.budget.seconds. With evaluate.holdout, the best three
-        are confirmed on it. Replies as evaluate_pipelines."""
+        are confirmed on it; with fidelity statistical, exactly. Replies as evaluate_pipelines."""
         began = time.monotonic()
         request = SearchPipelines(
             pipeline=pipeline, evaluate=evaluate, strategy=strategy, trials=trials, seed=seed

@@ -88,6 +88,11 @@ def _evaluation(rank: int, evaluation: Evaluation) -> str:
     if evaluation.status != "ok":
         return f"{rank}. {label} {evaluation.status}: {error_line(evaluation.error)}"
     line = f"{rank}. {label}: {scores(evaluation)}; {seconds(evaluation.seconds)}"
+    if evaluation.fidelity == "statistical":
+        line += "; statistical fidelity"
+    if evaluation.exact is not None:
+        values = ", ".join(f"{name}={number(v.mean)}" for name, v in evaluation.exact.items())
+        line += f"; exact: {values}"
     held = evaluation.holdout
     if held is not None:
         values = ", ".join(f"{name}={number(value)}" for name, value in held.metrics.items())
@@ -205,6 +210,7 @@ def leaderboard(board: Leaderboard) -> str:
     lines = [
         f"{row.rank}. {row.name} ({row.id}): {row.metric}={number(row.mean)} ±{number(row.std)}; "
         f"{row.dataset}.{row.target}, {row.job}"
+        f"{'; statistical fidelity' if row.fidelity == 'statistical' else ''}"
         for row in board.rows
     ]
     lines.append(f"{board.total} evaluations.")

@@ -23,6 +23,7 @@ from planner.schema import Dataset
 from planner.seeds import fill_seeds
 from planner.spec import EarlyStopping, InnerSplit, PipelineSpec, Target
 from planner.steps import parse_steps
+from planner.trees import statistical
 
 __all__ = ["Built", "Environment", "build"]
 
@@ -194,6 +195,8 @@ class Builder:
         for seed in spec.seeds or [env.evaluate.seed]:
             predictor = seeded_predictor(env, spec, model, seed)
             op = fit_of(predictor, task, function, bool(weights))
+            if env.evaluate.fidelity == "statistical":
+                op = statistical(op)
             fit = self.node(graph.node(op, matrix, folds, fitted, *weights), self.at("model"))
             fits[fit.key] = fit
             for name, (metric, where) in metrics.items():

@@ -27,6 +27,7 @@ from rust_exec.encoding import (
     encode_fold,
     scale_pair,
 )
+from rust_exec.forest import forest
 from rust_exec.linear import Categories, LinearFolds, LinearPath, linear_folds, linear_path
 from rust_exec.metrics import confusion_matrices, score_binary, score_multiclass, score_numbers
 from rust_exec.neighbours import Neighbours, nearest_brute, nearest_tree
@@ -72,6 +73,7 @@ __all__ = [
     "cpu_features",
     "encode_fold",
     "equal_rows",
+    "forest",
     "hash_terms",
     "linear_folds",
     "linear_path",

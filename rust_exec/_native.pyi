@@ -175,6 +175,28 @@ def count_codes(
     codes: NDArray[np.int32], size: int, rows: NDArray[np.int64]
 ) -> NDArray[np.int64]: ...
 def column_sums(matrix: NDArray[np.float64]) -> NDArray[np.float64]: ...
+def forest(
+    x_train: NDArray[np.float64],
+    y_train: NDArray[np.float64],
+    x_valid: NDArray[np.float64],
+    sizes: list[int],
+    seeds: list[int],
+    *,
+    classes: int = 0,
+    entropy: bool = False,
+    weights: NDArray[np.float64] | None = None,
+    draws: int | None = None,
+    balanced: bool = False,
+    random_cuts: bool = False,
+    max_features: int = 1,
+    max_depth: int | None = None,
+    min_samples_split: int = 2,
+    min_samples_leaf: int = 1,
+    min_weight_fraction_leaf: float = 0.0,
+    min_impurity_decrease: float = 0.0,
+    max_leaf_nodes: int | None = None,
+    threads: int = 1,
+) -> NDArray[np.float64]: ...
 def version() -> str: ...
 def cpu_features() -> list[str]: ...
 def vector_level() -> str: ...

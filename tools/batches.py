@@ -19,6 +19,7 @@ from executor.catalog_rows import comparable_key
 from planner import choices, naming, patches
 from planner.build import Built, Environment, build
 from planner.errors import SpecError, StratumError
+from planner.fidelity import planned
 from planner.render import render
 from planner.schema import FactPending
 from planner.spec import EvaluateSpec, PipelineSpec
@@ -195,6 +196,7 @@ def _describe(entry: Entry, built: Built, spec: PipelineSpec, env: Environment) 
     entry.target = spec.target if isinstance(spec.target, str) else spec.target.column
     entry.keys = {name: [node.key for node in nodes] for name, nodes in built.scores.items()}
     entry.id = evaluation_id(built)
+    entry.fidelity = planned(node for nodes in built.scores.values() for node in nodes)
     evaluate = env.evaluate
     entry.comparable = comparable_key(
         env.datasets[spec.dataset].fingerprint,

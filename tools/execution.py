@@ -68,6 +68,7 @@ class Execution:
         self._finalists = finalists
         self._ended: dict[int, Outcome] = {}
         self._confirming: dict[int, Finalist] | None = None
+        self.confirmed_exactly = False
 
     def run(self, plan: Plan, known: Mapping[str, ScoreRow]) -> None:
         """Runs what was planned; ServerError `engine_closed`."""
@@ -93,7 +94,8 @@ class Execution:
     def confirm(
         self, plan: Plan, known: Mapping[str, ScoreRow], finalists: dict[int, Finalist]
     ) -> None:
-        """Runs the last part of a job, which scores `finalists` on the hold-out."""
+        """Runs the last part of a job, which scores `finalists` on the hold-out; or a part
+        before it, which scores them exactly."""
         self._confirming = finalists
         self.run(plan, known)
 
@@ -168,8 +170,13 @@ class Execution:
     def _finish(self, state: JobState) -> None:
         if self._confirming is not None:
             # Together, so that all of them show the same number of looks.
-            self._recorder.confirmed(self.request.job, self._confirming, self._settings)
-            self.end(state)
+            confirming, self._confirming = self._confirming, None
+            self._recorder.confirmed(self.request.job, confirming, self._settings)
+            exactly = any(one.exact for one in confirming.values())
+            self.confirmed_exactly |= exactly
+            more = self._finalists if exactly and state == "completed" else None
+            if more is None or not more(self, self._ended):
+                self.end(state)
             return
         held, self._held = self._held, {}
         self._before = dict(held)

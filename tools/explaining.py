@@ -31,10 +31,23 @@ def explanation(
     """Counts, text, the rewritten graph, and the errors of pipelines that cannot run."""
     tasks = compiled.plan.tasks
     names = [entry.name for entry in request.job.entries]
+    lines = [plan_text(compiled, names, cores), *_inexact(request)]
     return Explanation(
         plan=plan_info(compiled, tasks, cores),
-        text="\n".join([plan_text(compiled, names, cores), *(one.line for one in advice)]),
+        text="\n".join([*lines, *(one.line for one in advice)]),
         graph=graph_json(compiled),
         errors=[error_info(error) for error in request.errors.values()],
         advice=list(advice),
     )
+
+
+def _inexact(request: Request) -> list[str]:
+    """A line about pipelines that kernels are to score, if there are any."""
+    entries = request.job.entries
+    count = sum(entry.fidelity == "statistical" for entry in entries)
+    if not count:
+        return []
+    return [
+        f"Fidelity: kernels stand in for models of {count} of {len(entries)} pipelines, whose "
+        "scores are equal to the library's in distribution. The others are exact."
+    ]

@@ -1,12 +1,14 @@
-"""Finalists: pipelines that are scored on the hold-out once their folds are known.
+"""Finalists: pipelines that are scored on the hold-out, or exactly, once their folds are known.
 
-Input: ended searches that keep a hold-out, and requests to confirm evaluations. Output: the same
-jobs, continued by a run that fits each finalist on all rows outside the hold-out.
+Input: ended searches that keep a hold-out or were scored with statistical fidelity, and requests
+to confirm evaluations. Output: the same jobs, continued by a run that fits each finalist by the
+library: on its folds where a kernel had stood in for it, then on all rows outside the hold-out.
 """
 
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from executor.versions import versions_key
 from planner.build import Built, Environment, build
 from planner.compile import Compiled
 from planner.errors import ServerError, SpecError, StratumError
+from planner.fidelity import reached
 from planner.graph import Graph
 from planner.schema import FactPending
 from planner.spec import EvaluateSpec, PipelineSpec
@@ -79,6 +82,14 @@ def confirmation(catalog: Catalog, asked: ConfirmEvaluations, session: str) -> R
     return Request("confirm", specs, first, session)
 
 
+def _may_be_statistical(request: Request) -> bool:
+    return request.kind == "search" and request.evaluate.fidelity == "statistical"
+
+
+def _is_exact(entry: Entry, outcome: Outcome) -> bool:
+    return reached(entry.fidelity, outcome.warnings) == "exact"
+
+
 def best(entries: list[Entry], ended: Mapping[int, Outcome], count: int) -> list[int]:
     """Positions of the best pipelines by their folds, each computation once. They are compared
     with the best one only where scores may be."""
@@ -120,7 +131,9 @@ class Finalists:
 
     def of(self, request: Request) -> Continue | None:
         """What continues the job of `request` when its folds are scored, if anything does."""
-        if request.evaluate.holdout is None or request.kind not in ("search", "confirm"):
+        if request.kind not in ("search", "confirm"):
+            return None
+        if request.evaluate.holdout is None and not _may_be_statistical(request):
             return None
         return self._start
 
@@ -131,16 +144,22 @@ class Finalists:
             chosen = [p for p, outcome in sorted(ended.items()) if outcome.status == "ok"]
         else:
             chosen = best(entries, ended, OF_SEARCH)
+        exact = _may_be_statistical(request) and not execution.confirmed_exactly
+        inexact = [p for p in chosen if not _is_exact(entries[p], ended[p])] if exact else []
+        if inexact:
+            chosen = inexact
+        elif request.evaluate.holdout is None:
+            chosen = []
         if not chosen:
             return False
-        outcomes = {position: ended[position] for position in chosen}
+        outcomes = {position: Finalist(ended[position], exact=bool(inexact)) for position in chosen}
         threading.Thread(
             target=self._run, args=(execution, outcomes), name="finalists", daemon=True
         ).start()
         return True
 
-    def _run(self, execution: "Execution", outcomes: Mapping[int, Outcome]) -> None:
-        found = {position: Finalist(outcome) for position, outcome in outcomes.items()}
+    def _run(self, execution: "Execution", found: dict[int, Finalist]) -> None:
+        before = dict(found)
         try:
             backing = self._backing()
             graph, built = self._build(execution.request, found, backing)
@@ -155,8 +174,8 @@ class Finalists:
             reason = ServerError("internal_error", "It could not be planned.")
             execution.unconfirmed(
                 {
-                    position: Finalist(outcome, confirmed=Outcome(position, "failed", error=reason))
-                    for position, outcome in outcomes.items()
+                    position: replace(one, confirmed=Outcome(position, "failed", error=reason))
+                    for position, one in before.items()
                 }
             )
 
@@ -165,9 +184,11 @@ class Finalists:
     ) -> tuple[Graph, dict[int, Built]]:
         """The finalists as they are confirmed; what cannot be built has failed."""
         salt = versions_key() if self._sharing else f"{versions_key()}/{request.job.id}"
+        # Whatever stood in for a model before, the library confirms it.
+        evaluate = request.evaluate.model_copy(update={"fidelity": "exact"})
         env = Environment(
-            Graph(salt), backing.registry, backing.datasets, backing.statistics, request.evaluate,
-            confirm=True,
+            Graph(salt), backing.registry, backing.datasets, backing.statistics, evaluate,
+            confirm=not any(one.exact for one in found.values()),
         )  # fmt: skip
         built: dict[int, Built] = {}
         for position, one in list(found.items()):
@@ -176,9 +197,10 @@ class Finalists:
                 built[position] = _patiently(make)
             except StratumError as error:
                 outcome = Outcome(position, "failed", error=error)
-                found[position] = Finalist(one.folds, confirmed=outcome)
+                found[position] = replace(one, confirmed=outcome)
             else:
-                found[position] = finalist(one.folds, built[position])
+                if not one.exact:
+                    found[position] = finalist(one.folds, built[position])
         return env.graph, built
 
     def _made(self, env: Environment, entry: Entry) -> Built:

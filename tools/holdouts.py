@@ -16,7 +16,7 @@ from planner.ops import Vector
 from planner.ops_holdout import HoldoutRows
 from planner.render import render
 from tools.jobs import Entry, metric_value
-from tools.responses import HoldoutScore
+from tools.responses import HoldoutScore, MetricValue
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Finalist:
         text: How settings name it.
         look: What is scored on it: equal for equal fits.
         confirmed: Its outcome on the hold-out.
+        exact: Whether it is confirmed on its own folds, by the library, instead.
     """
 
     folds: Outcome
@@ -36,6 +37,7 @@ class Finalist:
     text: str = ""
     look: str = ""
     confirmed: Outcome | None = None
+    exact: bool = False
 
     @property
     def scored(self) -> bool:
@@ -68,7 +70,7 @@ def count_looks(catalog: Catalog, finalists: Mapping[int, Finalist]) -> dict[str
     """How many pipelines each hold-out has scored, these included."""
     looks: dict[str, list[str]] = {}
     for found in finalists.values():
-        if found.scored:
+        if found.scored and not found.exact:
             looks.setdefault(found.holdout, []).append(found.look)
     return catalog.add_looks(looks)
 
@@ -105,3 +107,20 @@ def notes(
             "had none, or another one): what was chosen by them makes its scores optimistic."
         )
     return tuple(texts)
+
+
+def exact_metrics(found: Finalist) -> dict[str, MetricValue] | None:
+    """The library's own scores of a finalist on its folds, if there are any."""
+    if found.confirmed is None or not found.scored:
+        return None
+    return {name: metric_value(value) for name, value in found.confirmed.metrics.items()}
+
+
+def exact_notes(found: Finalist) -> tuple[str, ...]:
+    """Warnings about an exact confirmation."""
+    if found.confirmed is None:
+        return ()
+    if found.confirmed.error is not None:
+        error = found.confirmed.error
+        return (f"It could not be confirmed exactly: [{error.code}] {error.message}",)
+    return found.confirmed.warnings

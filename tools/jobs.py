@@ -13,6 +13,7 @@ from typing import Any
 
 from executor.results import MetricResult, Outcome
 from planner.errors import StratumError
+from planner.fidelity import Fidelity, reached
 from tools.responses import (
     ErrorInfo,
     Evaluation,
@@ -40,7 +41,9 @@ class Entry:
     dataset: str = ""
     target: str = ""
     keys: dict[str, list[str]] = field(default_factory=dict)
+    fidelity: Fidelity = "exact"
     holdout: HoldoutScore | None = None
+    exact: dict[str, MetricValue] | None = None
     evaluation: Evaluation | None = None
 
 
@@ -115,6 +118,8 @@ class Job:
             cv=entry.cv,
             features=entry.features,
             holdout=entry.holdout,
+            fidelity=reached(entry.fidelity, outcome.warnings),
+            exact=entry.exact,
         )
 
     def record(self, position: int, outcome: Outcome) -> Evaluation:

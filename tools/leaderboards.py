@@ -3,6 +3,8 @@
 Input: stored evaluations. Output: responses.
 """
 
+from typing import Any
+
 from executor.catalog import Catalog
 from executor.catalog_rows import EvaluationRow
 from planner.errors import SpecError
@@ -69,6 +71,7 @@ def _row(row: EvaluationRow, metric: str, rank: int) -> LeaderboardRow:
         std=value.get("std"),
         seconds=round(row.seconds, 3),
         job=row.job,
+        fidelity=_settings(row).get("fidelity", "exact"),
     )
 
 
@@ -103,7 +106,7 @@ def stored_job(catalog: Catalog, id: str, limit: int | None, cursor: int) -> Job
 
 
 def stored_evaluation(row: EvaluationRow) -> Evaluation:
-    shown = row.settings if isinstance(row.settings, dict) else {}
+    shown = _settings(row)
     return Evaluation(
         name=row.name,
         id=row.id,
@@ -121,4 +124,10 @@ def stored_evaluation(row: EvaluationRow) -> Evaluation:
         cv=shown.get("cv", ""),
         features=shown.get("features"),
         holdout=HoldoutScore(**kept) if (kept := shown.get("holdout")) else None,
+        fidelity=shown.get("fidelity", "exact"),
+        exact=shown.get("exact"),
     )
+
+
+def _settings(row: EvaluationRow) -> dict[str, Any]:
+    return row.settings if isinstance(row.settings, dict) else {}

@@ -23,6 +23,7 @@ from tools import holdouts
 from tools.holdouts import Finalist
 from tools.jobs import Job
 from tools.measuring import Measurements
+from tools.responses import MetricValue
 
 _LOG = logging.getLogger(__name__)
 _MAX_BATCH = 256  # a transaction keeps other servers of the home from writing
@@ -92,7 +93,7 @@ class Recorder:
         self._items.put(_Ended(job, outcome, settings))
 
     def confirmed(self, job: Job, finalists: Mapping[int, Finalist], settings: Any) -> None:
-        """Pipelines of a job have been scored on the hold-out. Returns at once."""
+        """Pipelines of a job have been scored on the hold-out, or exactly. Returns at once."""
         self._items.put(_Confirmed(job, finalists, settings))
 
     def finish(self, job: Job, state: JobState) -> None:
@@ -200,10 +201,18 @@ class Recorder:
             if found.confirmed is not None and found.confirmed.fresh:
                 self._catalog.put_scores(found.confirmed.fresh)
             entry = item.job.entries[position]
-            entry.holdout = holdouts.score(found, looks)
-            more = holdouts.notes(self._catalog, found, entry, looks)
+            if found.exact:
+                entry.exact = holdouts.exact_metrics(found)
+                more = holdouts.exact_notes(found)
+            else:
+                entry.holdout = holdouts.score(found, looks)
+                more = holdouts.notes(self._catalog, found, entry, looks)
             entry.notes = tuple(dict.fromkeys((*entry.notes, *more)))
             self._catalog.put_evaluation(_row(_Ended(item.job, found.folds, item.settings)))
+
+
+def _dumped(metrics: Mapping[str, MetricValue]) -> dict[str, Any]:
+    return {name: value.model_dump() for name, value in metrics.items()}
 
 
 def sure_to_repeat(error: StratumError) -> bool:
@@ -243,6 +252,8 @@ def _row(item: _Ended) -> EvaluationRow:
             "cv": entry.cv,
             "features": entry.features,
             **({} if entry.holdout is None else {"holdout": entry.holdout.model_dump()}),
+            **({} if evaluation.fidelity == "exact" else {"fidelity": evaluation.fidelity}),
+            **({} if evaluation.exact is None else {"exact": _dumped(evaluation.exact)}),
         },
         comparable=entry.comparable,
     )

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from planner.fidelity import Fidelity
+
 State = Literal[
     "submitted", "running", "completed", "failed", "cancelled", "timeout", "interrupted"
 ]
@@ -67,7 +69,9 @@ class Evaluation(Response):
 
     `metrics` are those of the folds; `holdout` is there for finalists, and never ranks. `seconds`
     is worker time spent for it (shared work divided by who shares it), `reused_seconds` what
-    sharing and earlier results saved.
+    sharing and earlier results saved. `fidelity` is ``statistical`` where a kernel stood in for a
+    model: `metrics` are then equal to the library's in distribution, and `exact`, of a search's
+    finalists, are the library's own on the same folds.
     """
 
     name: str
@@ -81,6 +85,8 @@ class Evaluation(Response):
     cv: str = ""
     features: list[dict[str, Any]] | None = None
     holdout: HoldoutScore | None = None
+    fidelity: Fidelity = "exact"
+    exact: dict[str, MetricValue] | None = None
 
 
 class PlanInfo(Response):
@@ -151,6 +157,7 @@ class LeaderboardRow(Response):
     std: float | None
     seconds: float
     job: str
+    fidelity: Fidelity = "exact"
 
 
 class Leaderboard(Response):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from executor.backends.base import Context
+from executor.backends.trees import stand_ins
 from executor.ensembles import complete, first
 from executor.failures import describe_failure
 from executor.models import FittedModel, predict
@@ -17,6 +18,7 @@ from planner.errors import StratumError
 from planner.graph import Op
 from planner.ops import Fit
 from planner.ops_prefix import PrefixFit, PrefixPredict
+from planner.ops_trees import TreesFit
 
 Run = Callable[[Any, Sequence[Any], Context], Any]
 Fitted = tuple[FittedModel | StratumError, ...]
@@ -26,6 +28,10 @@ def table(fit: Callable[[Fit, Sequence[Any], Context], FittedModel]) -> dict[typ
     """What runs the ops of this file, where `fit` runs a single Fit."""
 
     def run(op: PrefixFit, inputs: Sequence[Any], context: Context) -> Fitted:
+        if isinstance(op.fit, TreesFit):
+            found = stand_ins([op.at(size) for size in op.sizes], inputs, context)
+            if found is not None:
+                return tuple(found)
         return _fitted(op, lambda single: fit(single, inputs, context))
 
     return {PrefixFit: run, PrefixPredict: _predict}

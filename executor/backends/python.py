@@ -21,6 +21,7 @@ from executor.backends import (
     prefixes,
     selections,
     stacked,
+    trees,
     vocabularies,
 )
 from executor.backends.base import Context
@@ -220,6 +221,7 @@ _RUN: dict[type[Op], Callable[[Any, Sequence[Any], Context], Any]] = {
     Score: _score,
     **linear.RUN,
     **prefixes.table(_fit),
+    **trees.table(_fit),
     **neighbours.table(_fit),
     **decompositions.table(_encode),
     **distinct.RUN,

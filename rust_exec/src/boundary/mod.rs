@@ -6,6 +6,7 @@ mod design;
 mod encoding;
 mod family;
 mod fits;
+mod forest;
 mod linear;
 mod metrics;
 mod neighbours;
@@ -206,6 +207,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("KernelInternalError", py.get_type::<KernelInternalError>())?;
     components::register(module)?;
     encoding::register(module)?;
+    forest::register(module)?;
     linear::register(module)?;
     metrics::register(module)?;
     neighbours::register(module)?;

@@ -21,4 +21,5 @@ pub mod principal;
 pub mod simd;
 pub mod spectrum;
 pub mod strings;
+pub mod trees;
 pub mod workers;

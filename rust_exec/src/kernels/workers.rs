@@ -56,6 +56,13 @@ impl Workers {
         }
     }
 
+    /// Threads that tasks run on.
+    pub fn count(&self) -> usize {
+        self.pool
+            .as_ref()
+            .map_or(1, rayon::ThreadPool::current_num_threads)
+    }
+
     pub fn map<T: Send>(&self, tasks: usize, f: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
         match &self.pool {
             None => (0..tasks).map(f).collect(),

@@ -1,0 +1,103 @@
+"""Random forests and extra trees on bins, under statistical fidelity.
+
+The difference is that of the scores, of forests of one seed each: it is bounded by what seeds do,
+and `evals.equivalence` compares distributions.
+"""
+
+import json
+import os
+import subprocess
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evals.kernel_cases.base import (
+    Case,
+    Machine,
+    Outcome,
+    Target,
+    clock_seconds_of,
+    peak_of,
+    relative_difference,
+    seconds_of,
+)
+from evals.kernel_cases.forest_library import COLUMNS, Job, data, measure, score
+from executor.backends.base import Context
+from executor.backends.trees import stand_ins
+from planner.expressions import Call
+from planner.ops import Fit
+from planner.trees import statistical
+
+SKLEARNEX = Path(".venv-sklearnex/bin/python")
+_LIMIT = 120.0  # seconds that the other library may take for a row
+_DIFFERENCE = 0.02
+
+
+def _measured(job: Job, machine: Machine) -> Outcome:
+    x, y, train = data(job)
+    call = Call(job.model, tuple(sorted(job.params.items())))
+    fit = statistical(Fit(call, "binary" if job.classifies else "regression"))
+    folds = [(np.arange(train), np.arange(train, len(y)))]
+
+    def work(threads: int = 1) -> Any:
+        models = stand_ins([fit], [x, folds, y], Context(0, threads))
+        if models is None:
+            raise RuntimeError("the kernel did not take the rows")
+        model = models[0].estimator
+        return model.predict_proba(x) if job.classifies else model.predict(x)
+
+    found = score(job, y[train:], work())
+    library = measure(job)
+    # Each level of a tree reads a byte of each feature it tries, a row number and what the row
+    # carries; leaves of a few rows are some 12 to 16 levels down.
+    levels = np.log2(train / (2 * job.min_samples_leaf))
+    drawn = 0.632 * train if job.model.startswith("RandomForest") else train
+    moved = job.trees * levels * drawn * (job.max_features * COLUMNS + 20)
+    return Outcome(
+        ours=seconds_of(work),
+        libraries={"scikit-learn": library["seconds"], "sklearnex": _other(job)},
+        limit=machine.seconds(moved),
+        difference=relative_difference([found], [library["score"]]),
+        bound=_DIFFERENCE,
+        two=(clock_seconds_of(partial(work, 2)), clock_seconds_of(work)),
+        peak=peak_of(work),
+    )
+
+
+def _other(job: Job) -> float | None:
+    """Seconds of scikit-learn-intelex in its own environment; None if it has none."""
+    if not SKLEARNEX.exists():
+        return None
+    command = [str(SKLEARNEX), "-m", "evals.kernel_cases.forest_library", json.dumps(asdict(job))]
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(
+            # oneDAL takes its threads from the cores it may run on.
+            ["taskset", "-c", "0", *command],
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT,
+            check=True,
+            env={**os.environ, **threads},
+        )
+    except (subprocess.SubprocessError, OSError):
+        return None
+    return float(json.loads(done.stdout.splitlines()[-1])["seconds"])
+
+
+def _case(job: Job, *targets: Target) -> Case:
+    name = f"{job.model}, {job.trees} trees, {job.rows // 1000}k x {COLUMNS}"
+    return Case("forest", name, partial(_measured, job), targets)
+
+
+_TARGETS = (Target(12.0), Target(2.0, over="sklearnex"))
+CASES = (
+    _case(Job("RandomForestRegressor", 20_000), *_TARGETS),
+    _case(Job("RandomForestRegressor", 200_000, trees=5), *_TARGETS),
+    _case(Job("RandomForestClassifier", 20_000), *_TARGETS),
+    _case(Job("RandomForestClassifier", 200_000, trees=5), *_TARGETS),
+    _case(Job("ExtraTreesRegressor", 20_000)),
+)

@@ -1,0 +1,122 @@
+//! Random forests and extremely randomised trees: `forest`.
+
+use ndarray::Array4;
+use numpy::{IntoPyArray, PyArray4};
+use pyo3::prelude::*;
+
+use super::{borrow, check_length, check_matrix, check_threads, run, shaped};
+use crate::errors::KernelError;
+use crate::kernels::trees::bins::{Bins, MAX_BINS};
+use crate::kernels::trees::forest::{Task, Training, forests};
+use crate::kernels::trees::grow::Shape;
+use crate::kernels::trees::sample::Sampling;
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(forest, module)?)
+}
+
+/// See `rust_exec.forest`.
+#[pyfunction]
+#[pyo3(signature = (x_train, y_train, x_valid, sizes, seeds, *, classes=0, entropy=false, weights=None, draws=None, balanced=false, random_cuts=false, max_features=1, max_depth=None, min_samples_split=2, min_samples_leaf=1, min_weight_fraction_leaf=0.0, min_impurity_decrease=0.0, max_leaf_nodes=None, threads=1))]
+#[allow(clippy::too_many_arguments)]
+fn forest<'py>(
+    py: Python<'py>,
+    x_train: &Bound<'py, PyAny>,
+    y_train: &Bound<'py, PyAny>,
+    x_valid: &Bound<'py, PyAny>,
+    sizes: Vec<i64>,
+    seeds: Vec<u64>,
+    classes: i64,
+    entropy: bool,
+    weights: Option<&Bound<'py, PyAny>>,
+    draws: Option<i64>,
+    balanced: bool,
+    random_cuts: bool,
+    max_features: i64,
+    max_depth: Option<i64>,
+    min_samples_split: i64,
+    min_samples_leaf: i64,
+    min_weight_fraction_leaf: f64,
+    min_impurity_decrease: f64,
+    max_leaf_nodes: Option<i64>,
+    threads: i64,
+) -> PyResult<Bound<'py, PyArray4<f64>>> {
+    let x_train = borrow::<f64, ndarray::Ix2>(x_train, "x_train", "float64")?;
+    let y_train = borrow::<f64, ndarray::Ix1>(y_train, "y_train", "float64")?;
+    let x_valid = borrow::<f64, ndarray::Ix2>(x_valid, "x_valid", "float64")?;
+    let weights = weights
+        .map(|weights| borrow::<f64, ndarray::Ix1>(weights, "weights", "float64"))
+        .transpose()?;
+    let (x, y, x_valid) = (x_train.as_array(), y_train.as_array(), x_valid.as_array());
+    let weights = weights.as_ref().map(|weights| weights.as_array());
+    let (valid_rows, seed_count, size_count) = (x_valid.nrows(), seeds.len(), sizes.len());
+    // What is below zero is refused as zero is; a depth of nothing is a single leaf.
+    let count = |value: i64| usize::try_from(value).unwrap_or(0);
+    let shape = Shape {
+        max_features: count(max_features),
+        max_depth: max_depth.map_or(usize::MAX, count),
+        min_samples_split: count(min_samples_split),
+        min_samples_leaf: count(min_samples_leaf),
+        min_weight_fraction_leaf,
+        min_impurity_decrease,
+        max_leaf_nodes: max_leaf_nodes.map(count),
+        random_cuts,
+    };
+    let sampling = Sampling {
+        draws: draws.map(count),
+        balanced,
+    };
+    let task = if classes == 0 {
+        Task::Regression
+    } else {
+        Task::Classes {
+            count: count(classes),
+            entropy,
+        }
+    };
+    let sizes: Vec<usize> = sizes.into_iter().map(count).collect();
+    let found = run(py, move || {
+        check_matrix("x_train", x.shape())?;
+        check_length("y_train", y.len(), "x_train", x.nrows())?;
+        if x_valid.nrows() >= u32::MAX as usize {
+            return Err(KernelError::input("too_many_rows", "x_valid is too long"));
+        }
+        if task.width() > MAX_CLASSES {
+            let message = format!("{} classes, more than {MAX_CLASSES}", task.width());
+            return Err(KernelError::input("too_many_classes", message));
+        }
+        if !x.iter().chain(x_valid.iter()).all(|value| fits(*value)) {
+            let message = "a feature is infinite, or too large for float32";
+            return Err(KernelError::input("infinite", message));
+        }
+        let workers = check_threads(threads)?;
+        let all = |rows: usize| (0..rows as u32).collect::<Vec<_>>();
+        let bins = Bins::fit(x, &all(x.nrows()), &[], MAX_BINS, &workers)?;
+        let codes = bins.apply(x_valid, &all(x_valid.nrows()), &workers)?;
+        let (y, weights) = (y.to_vec(), weights.map(|weights| weights.to_vec()));
+        let training = Training {
+            bins: &bins,
+            y: &y,
+            weights: weights.as_deref(),
+            task,
+        };
+        forests(
+            &training,
+            &shape,
+            &sampling,
+            (&seeds, &sizes),
+            &codes,
+            &workers,
+        )
+    })?;
+    let shape = (seed_count, size_count, valid_rows, task.width());
+    Ok(shaped(py, Array4::from_shape_vec(shape, found))?.into_pyarray(py))
+}
+
+/// Most classes; each node of a tree has as many numbers.
+const MAX_CLASSES: usize = 1000;
+
+/// Whether scikit-learn's trees take the value: NaN, or a float32.
+fn fits(value: f64) -> bool {
+    value.is_nan() || value.abs() <= f64::from(f32::MAX)
+}

@@ -1,0 +1,178 @@
+use ndarray::{Array2, ArrayView2, Axis, Slice, array};
+
+use super::bins::{Bins, MISSING, halfway};
+use super::histogram::{ClassSums, Sums};
+use crate::kernels::workers::Workers;
+
+fn one() -> Workers {
+    Workers::new(1).unwrap()
+}
+
+fn fit(x: ArrayView2<f64>, max_bins: usize) -> Bins {
+    let rows: Vec<u32> = (0..x.nrows() as u32).collect();
+    Bins::fit(x, &rows, &[], max_bins, &one()).unwrap()
+}
+
+/// Reproducible values without a pattern.
+fn noise(rows: usize, columns: usize) -> Array2<f64> {
+    let mut state = 7u64;
+    Array2::from_shape_fn((rows, columns), |_| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as f64 / (1u64 << 30) as f64 - 1.0
+    })
+}
+
+#[test]
+fn few_values_have_a_bin_each_and_edges_halfway() {
+    let x = array![[3.0], [1.0], [f64::NAN], [2.0], [1.0]];
+    let bins = fit(x.view(), 255);
+    assert_eq!(bins.codes, vec![2, 0, MISSING, 1, 0]);
+    assert_eq!(bins.edges, vec![vec![1.5, 2.5]]);
+    assert_eq!((bins.missing[0], bins.count(0)), (true, 3));
+}
+
+#[test]
+fn many_values_are_shared_out_evenly() {
+    let x = noise(10_000, 2);
+    let bins = fit(x.view(), 255);
+    for f in 0..2 {
+        assert_eq!(bins.count(f), 255);
+        let mut held = [0usize; 256];
+        bins.column(f).iter().for_each(|&c| held[c as usize] += 1);
+        assert!(held[..255].iter().all(|&n| (38..=41).contains(&n)));
+        for (i, &code) in bins.column(f).iter().enumerate() {
+            let span = bins.spans[f][code as usize];
+            assert!(span.low <= x[[i, f]] && x[[i, f]] <= span.high);
+        }
+    }
+}
+
+#[test]
+fn a_frequent_value_leaves_its_places_to_others() {
+    let mut x = noise(4_000, 1);
+    x.slice_axis_mut(Axis(0), Slice::from(..2_000)).fill(0.25);
+    assert!(fit(x.view(), 64).count(0) >= 60);
+}
+
+#[test]
+fn a_code_is_the_number_of_edges_below_the_value() {
+    let x = noise(3_000, 1);
+    for max_bins in [2, 3, 64, 128, 255] {
+        let bins = fit(x.view(), max_bins);
+        assert_eq!(bins.count(0), max_bins);
+        for (value, &code) in x.iter().zip(&bins.codes) {
+            let below = bins.edges[0].iter().filter(|edge| *edge < value).count();
+            assert_eq!(below, code as usize);
+        }
+    }
+}
+
+#[test]
+fn strides_rows_and_threads_do_not_matter() {
+    let x = noise(200, 6);
+    let odd = x.slice_axis(Axis(1), Slice::new(0, None, 2));
+    let wide = odd.slice_axis(Axis(0), Slice::new(0, None, -2));
+    let rows: Vec<u32> = (0..wide.nrows() as u32).rev().chain([0, 0]).collect();
+    let copy = wide.as_standard_layout().into_owned();
+    let a = Bins::fit(wide, &rows, &[], 31, &one()).unwrap();
+    let b = Bins::fit(copy.view(), &rows, &[], 31, &Workers::new(3).unwrap()).unwrap();
+    assert_eq!((&a.codes, &a.edges), (&b.codes, &b.edges));
+    assert_eq!(a.apply(wide, &rows, &one()).unwrap(), a.codes);
+}
+
+#[test]
+fn large_samples_keep_the_quantiles() {
+    let x = noise(300_000, 1);
+    let bins = fit(x.view(), 255);
+    let mut held = [0usize; 256];
+    bins.codes.iter().for_each(|&c| held[c as usize] += 1);
+    assert!(held[..255].iter().all(|&n| (800..=1600).contains(&n)));
+}
+
+#[test]
+fn infinities_and_neighbouring_floats_are_ordered() {
+    let next = f64::from_bits(1.0f64.to_bits() + 1);
+    let values = [
+        f64::NEG_INFINITY,
+        -f64::MAX,
+        -0.0,
+        1.0,
+        next,
+        f64::MAX,
+        f64::INFINITY,
+    ];
+    let x = Array2::from_shape_vec((7, 1), values.to_vec()).unwrap();
+    assert_eq!(fit(x.view(), 255).codes, vec![0, 1, 2, 3, 4, 5, 6]);
+    assert_eq!(halfway(f64::NEG_INFINITY, f64::INFINITY), 0.0);
+    let zeros = array![[0.0], [-0.0]];
+    assert_eq!(fit(zeros.view(), 255).codes, vec![0, 0]);
+}
+
+#[test]
+fn empty_constant_and_missing_columns_have_no_edges() {
+    let x = array![[5.0, f64::NAN], [5.0, f64::NAN]];
+    let bins = fit(x.view(), 255);
+    assert_eq!(bins.codes, vec![0, 0, MISSING, MISSING]);
+    assert_eq!((bins.count(0), bins.count(1)), (1, 0));
+    let none = Bins::fit(x.view(), &[], &[], 255, &one()).unwrap();
+    assert_eq!((none.codes.len(), none.features), (0, 2));
+    let other = bins.apply(array![[9.0, 1.0]].view(), &[0], &one()).unwrap();
+    assert_eq!(other, vec![0, 0]);
+}
+
+#[test]
+fn categories_are_told_apart_exactly() {
+    let x = array![[10.0], [20.0], [40.0], [f64::NAN]];
+    let rows = [0, 1, 2, 3];
+    let bins = Bins::fit(x.view(), &rows, &[true], 3, &one()).unwrap();
+    assert_eq!(bins.codes, vec![0, 1, 2, MISSING]);
+    let unseen = array![[20.0], [21.0], [f64::NAN]];
+    let codes = bins.apply(unseen.view(), &[0, 1, 2], &one()).unwrap();
+    assert_eq!(codes, vec![1, MISSING, MISSING]);
+    let refused = Bins::fit(x.view(), &rows, &[true], 2, &one()).unwrap_err();
+    assert_eq!(refused.code(), "too_many_categories");
+}
+
+#[test]
+fn wrong_arguments_are_input_errors() {
+    let x = noise(3, 2);
+    let code = |rows: &[u32], flags: &[bool], bins| {
+        let fitted = Bins::fit(x.view(), rows, flags, bins, &one());
+        fitted.unwrap_err().code()
+    };
+    assert_eq!(code(&[3], &[], 255), "index_out_of_range");
+    assert_eq!(code(&[0], &[true], 255), "shape_mismatch");
+    assert_eq!(code(&[0], &[], 256), "bad_bins");
+    let first = x.slice_axis(Axis(1), Slice::from(..1));
+    let narrow = fit(x.view(), 255).apply(first, &[0], &one());
+    assert_eq!(narrow.unwrap_err().code(), "shape_mismatch");
+}
+
+#[test]
+fn sums_by_bin_subtract_and_clear() {
+    let codes = [0u8, 255, 0, 70];
+    let values = [[1.0f32, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]];
+    let mut parent = Sums::<2>::default();
+    parent.add(&codes, &[0, 1, 2, 3], &values);
+    assert_eq!(parent.cells[0], [6.0, 8.0]);
+    assert_eq!(parent.filled.codes().collect::<Vec<_>>(), vec![0, 70, 255]);
+    let mut left = Sums::<2>::default();
+    left.add(&codes, &[0, 3], &[values[0], values[3]]);
+    left.subtracted_from(&parent);
+    assert_eq!((left.cells[0], left.cells[255]), ([5.0, 6.0], [3.0, 4.0]));
+    parent.clear();
+    assert_eq!(parent, Sums::default());
+}
+
+#[test]
+fn classes_are_summed_by_weight_and_counted_by_row() {
+    let codes = [9u8, 9, 255];
+    let mut sums = ClassSums::new(3);
+    sums.add(&codes, &[0, 1, 2], &[(2, 2.0), (0, 1.0), (1, 4.0)]);
+    assert_eq!(sums.cell(9), [1.0, 0.0, 2.0]);
+    assert_eq!((sums.rows[9], sums.rows[255]), (2, 1));
+    sums.clear();
+    assert_eq!(sums, ClassSums::new(3));
+}
