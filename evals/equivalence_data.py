@@ -99,4 +99,9 @@ MODELS: tuple[Model, ...] = (
     Model("RandomForestClassifier(n_estimators=100)"),
     Model("ExtraTreesRegressor(n_estimators=100)"),
     Model("ExtraTreesClassifier(n_estimators=100, min_samples_leaf=2)"),
+    # With draws of rows and features: without them the libraries' scores have no spread.
+    Model("LGBMRegressor(n_estimators=80, subsample=0.7, subsample_freq=1, colsample_bytree=0.7)"),
+    Model("LGBMClassifier(n_estimators=50, subsample=0.7, subsample_freq=1, reg_lambda=1)"),
+    Model("XGBRegressor(n_estimators=50, subsample=0.7, colsample_bytree=0.7)"),
+    Model("XGBClassifier(n_estimators=40, subsample=0.7, max_depth=4)"),
 )

@@ -20,11 +20,29 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from evals.kernel_cases import linear
+from evals.kernel_cases import (
+    boosting,
+    decomposition,
+    encoding,
+    forest,
+    linear,
+    metrics,
+    neighbours,
+    strings,
+)
 from evals.kernel_cases.base import Case, Outcome, machine_limits
 from evals.machine import about
 
-CASES: tuple[Case, ...] = (*linear.CASES,)
+CASES: tuple[Case, ...] = (
+    *linear.CASES,
+    *encoding.CASES,
+    *decomposition.CASES,
+    *neighbours.CASES,
+    *strings.CASES,
+    *metrics.CASES,
+    *forest.CASES,
+    *boosting.CASES,
+)
 
 
 @dataclass(frozen=True)

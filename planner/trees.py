@@ -5,13 +5,12 @@ of, at its value. In doubt the library fits the model. Whether a kernel can take
 where they are (`executor.backends.trees`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from planner.expressions import Literal
 from planner.ops import Fit
 from planner.ops_trees import TreesFit
-
-Understood = Callable[[Literal], bool]
+from planner.trees_boosting import BOOSTING
+from planner.understood import Understood, either, is_whole, one_of, real, whole
 
 
 def statistical(fit: Fit) -> Fit:
@@ -20,39 +19,11 @@ def statistical(fit: Fit) -> Fit:
     if known is None or fit.stop_rounds:
         return fit
     params = dict(fit.estimator.params)
-    if not _is_whole(params.get("random_state")):
+    if not is_whole(params.get("random_state")):
         return fit
     if not all(name in known and known[name](value) for name, value in params.items()):
         return fit
     return TreesFit.of(fit)
-
-
-def one_of(*values: Literal) -> Understood:
-    """Exactly one of these: 1 is not True."""
-    return lambda given: any(type(given) is type(value) and given == value for value in values)
-
-
-def whole(least: int) -> Understood:
-    return lambda given: _is_whole(given) and isinstance(given, int) and given >= least
-
-
-def real(least: float, most: float, *, open_below: bool = False) -> Understood:
-    """A float between the two, both included unless `open_below`."""
-
-    def understood(given: Literal) -> bool:
-        if not isinstance(given, float):
-            return False
-        return (least < given if open_below else least <= given) and given <= most
-
-    return understood
-
-
-def either(*options: Understood) -> Understood:
-    return lambda given: any(option(given) for option in options)
-
-
-def _is_whole(value: Literal) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 _NOTHING = one_of(None)
@@ -86,7 +57,10 @@ _FORESTS: dict[str, Mapping[str, Understood]] = {
 
 # By estimator: what is understood of each parameter. What is not listed is not understood.
 STAND_INS: dict[str, Mapping[str, Understood]] = {
-    f"{family}{kind}": known
-    for family in ("RandomForest", "ExtraTrees")
-    for kind, known in _FORESTS.items()
+    **{
+        f"{family}{kind}": known
+        for family in ("RandomForest", "ExtraTrees")
+        for kind, known in _FORESTS.items()
+    },
+    **BOOSTING,
 }

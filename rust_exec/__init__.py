@@ -12,6 +12,7 @@ snake_case ``code``.
 
 from rust_exec import _native
 from rust_exec._native import KernelInputError, KernelInternalError
+from rust_exec.boosting import BinnedRows, BoostingModel, boosting
 from rust_exec.components import ComponentFolds, ComponentPath, component_folds, component_path
 from rust_exec.encoding import (
     NO_FILL,
@@ -45,7 +46,9 @@ from rust_exec.strings import (
 __all__ = [
     "NO_FILL",
     "NO_SCALE",
+    "BinnedRows",
     "Block",
+    "BoostingModel",
     "Categories",
     "ComponentFolds",
     "ComponentPath",
@@ -63,6 +66,7 @@ __all__ = [
     "Terms",
     "Texts",
     "as_texts",
+    "boosting",
     "column_sums",
     "component_folds",
     "component_path",

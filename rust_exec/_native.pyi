@@ -197,6 +197,30 @@ def forest(
     max_leaf_nodes: int | None = None,
     threads: int = 1,
 ) -> NDArray[np.float64]: ...
+
+class BinnedRows:
+    combinations: list[int]
+    nbytes: int
+
+    def __init__(
+        self,
+        x_train: NDArray[np.float64],
+        x_valid: NDArray[np.float64],
+        *,
+        max_bins: int = 255,
+        derived: list[list[int]] = ...,
+        detect: bool = True,
+        threads: int = 1,
+    ) -> None: ...
+
+def boosting(
+    rows: BinnedRows,
+    y_train: NDArray[np.float64],
+    models: Sequence[object],
+    *,
+    weight: NDArray[np.float64] | None = None,
+    threads: int = 1,
+) -> list[NDArray[np.float64]]: ...
 def version() -> str: ...
 def cpu_features() -> list[str]: ...
 def vector_level() -> str: ...

@@ -5,8 +5,7 @@ predictions of each on the validation rows, and the classes; or why the kernel c
 `planner.trees` lists the parameters, which are all understood here.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from math import ceil, log2, sqrt
 from typing import Any
 
@@ -15,28 +14,11 @@ import pandas as pd
 from sklearn.utils.class_weight import compute_sample_weight
 
 import rust_exec
+from executor.backends.rust import boosting
+from executor.backends.rust.rows import Kernel, Rows
 from executor.backends.trees import Answer
 from planner.expressions import Literal
 from planner.ops import Fit
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What a kernel is given: matrices (n, p) of float64, a target (n,), weights (n,) or None.
-
-    For classification `y` holds the places of the values among `classes`.
-    """
-
-    train: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray | None
-    valid: np.ndarray
-    classes: np.ndarray | None
-    threads: int
-
-
-# Predictions of each fit: (n_valid,), or probabilities (n_valid, classes).
-Kernel = Callable[[Sequence[Fit], Rows], list[np.ndarray] | str]
 
 
 def answer(
@@ -192,7 +174,10 @@ def _optional(given: Literal) -> int | None:
 
 
 KERNELS: dict[str, Kernel] = {
-    f"{family}{kind}": _forest
-    for family in ("RandomForest", "ExtraTrees")
-    for kind in ("Classifier", "Regressor")
+    **{
+        f"{family}{kind}": _forest
+        for family in ("RandomForest", "ExtraTrees")
+        for kind in ("Classifier", "Regressor")
+    },
+    **boosting.KERNELS,
 }

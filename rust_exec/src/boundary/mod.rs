@@ -1,6 +1,7 @@
 //! The Python boundary: checks and borrows NumPy arrays, releases the GIL, runs a kernel, and
 //! turns every failure, a panic included, into a Python exception. Nothing is computed here.
 
+mod boosting;
 mod components;
 mod design;
 mod encoding;
@@ -207,6 +208,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("KernelInternalError", py.get_type::<KernelInternalError>())?;
     components::register(module)?;
     encoding::register(module)?;
+    boosting::register(module)?;
     forest::register(module)?;
     linear::register(module)?;
     metrics::register(module)?;

@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod block;
+pub mod boosting;
 pub mod categories;
 pub mod closed;
 pub mod components;

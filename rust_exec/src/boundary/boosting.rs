@@ -1,0 +1,164 @@
+//! Boosting: `boosting`.
+
+use ndarray::Array3;
+use numpy::{IntoPyArray, PyArray3};
+use pyo3::prelude::*;
+
+use super::{borrow, check_matrix, check_threads, run, shaped};
+use crate::errors::KernelError;
+use crate::kernels::boosting::Prepared;
+use crate::kernels::boosting::losses::Targets;
+use crate::kernels::boosting::options::{Loss, Options};
+use crate::kernels::trees::bins::Bins;
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<BinnedRows>()?;
+    module.add_function(wrap_pyfunction!(boosting, module)?)
+}
+
+/// `rust_exec.BoostingModel`, attribute by attribute.
+#[derive(FromPyObject)]
+struct Member {
+    loss: String,
+    classes: usize,
+    curvature: f64,
+    step: f64,
+    level: f64,
+    learning_rate: f64,
+    stages: Vec<usize>,
+    leaves: Option<usize>,
+    depth: Option<usize>,
+    leaf_rows: usize,
+    leaf_curvature: f64,
+    l1: f64,
+    l2: f64,
+    gain: f64,
+    row_share: f64,
+    row_interval: usize,
+    column_share: f64,
+    stumps: bool,
+    inherit: bool,
+    seed: u64,
+}
+
+impl Member {
+    fn checked(&self) -> Result<Options, KernelError> {
+        let loss = match self.loss.as_str() {
+            "squared" => Loss::Squared,
+            "logistic" => Loss::Logistic,
+            "softmax" => Loss::Softmax {
+                classes: self.classes,
+                curvature: self.curvature,
+            },
+            "poisson" => Loss::Poisson { step: self.step },
+            "quantile" => Loss::Quantile { level: self.level },
+            "absolute" => Loss::Absolute,
+            other => {
+                let message = format!("there is no loss {other:?}");
+                return Err(KernelError::input("bad_option", message));
+            }
+        };
+        let options = Options {
+            loss,
+            learning_rate: self.learning_rate,
+            stages: self.stages.clone(),
+            // Without a limit a tree has a leaf per row at most.
+            leaves: self.leaves.unwrap_or(1 << 17),
+            depth: self.depth.unwrap_or(usize::MAX),
+            leaf_rows: self.leaf_rows,
+            leaf_curvature: self.leaf_curvature,
+            l1: self.l1,
+            l2: self.l2,
+            gain: self.gain,
+            row_share: self.row_share,
+            row_interval: self.row_interval,
+            column_share: self.column_share,
+            stumps: self.stumps,
+            inherit: self.inherit,
+            seed: self.seed,
+        };
+        options.checked()
+    }
+}
+
+/// See `rust_exec.BinnedRows`.
+#[pyclass(frozen)]
+struct BinnedRows {
+    prepared: Prepared,
+}
+
+#[pymethods]
+impl BinnedRows {
+    #[new]
+    #[pyo3(signature = (x_train, x_valid, *, max_bins=255, derived=Vec::new(), detect=true, threads=1))]
+    fn new(
+        py: Python<'_>,
+        x_train: &Bound<'_, PyAny>,
+        x_valid: &Bound<'_, PyAny>,
+        max_bins: usize,
+        derived: Vec<Vec<u32>>,
+        detect: bool,
+        threads: i64,
+    ) -> PyResult<Self> {
+        let x = borrow::<f64, ndarray::Ix2>(x_train, "x_train", "float64")?;
+        let valid = borrow::<f64, ndarray::Ix2>(x_valid, "x_valid", "float64")?;
+        let (x, valid) = (x.as_array(), valid.as_array());
+        let prepared = run(py, move || {
+            check_matrix("x_train", x.shape())?;
+            let workers = check_threads(threads)?;
+            let all = |n: usize| (0..n as u32).collect::<Vec<u32>>();
+            let bins = Bins::fit(x, &all(x.nrows()), &[], max_bins, &workers)?;
+            let codes = bins.apply(valid, &all(valid.nrows()), &workers)?;
+            Prepared::new(bins, codes, &derived, detect)
+        })?;
+        Ok(Self { prepared })
+    }
+
+    #[getter]
+    fn combinations(&self) -> Vec<usize> {
+        self.prepared.combinations()
+    }
+
+    #[getter]
+    fn nbytes(&self) -> usize {
+        self.prepared.bytes()
+    }
+}
+
+/// See `rust_exec.boosting`.
+#[pyfunction]
+#[pyo3(signature = (rows, y_train, models, *, weight=None, threads=1))]
+fn boosting<'py>(
+    py: Python<'py>,
+    rows: &Bound<'py, BinnedRows>,
+    y_train: &Bound<'py, PyAny>,
+    models: Vec<Member>,
+    weight: Option<&Bound<'py, PyAny>>,
+    threads: i64,
+) -> PyResult<Vec<Bound<'py, PyArray3<f64>>>> {
+    let vector = |value: &Bound<'py, PyAny>, name| -> PyResult<Vec<f64>> {
+        let borrowed = borrow::<f64, ndarray::Ix1>(value, name, "float64")?;
+        Ok(borrowed.as_array().to_vec())
+    };
+    let y = vector(y_train, "y_train")?;
+    let weight = weight.map(|w| vector(w, "weight")).transpose()?;
+    let prepared = &rows.get().prepared;
+    let answers = run(py, move || {
+        let workers = check_threads(threads)?;
+        let targets = Targets {
+            y: &y,
+            weights: weight.as_deref(),
+        };
+        let fit = |model: &Member| {
+            let options = model.checked()?;
+            let scores = prepared.boost(targets, &options, &workers)?;
+            Ok((scores, options.stages.len(), options.loss.outputs()))
+        };
+        models.iter().map(fit).collect::<Result<Vec<_>, _>>()
+    })?;
+    let arrays = answers.into_iter().map(|(scores, stages, outputs)| {
+        let array = Array3::from_shape_vec((stages, outputs, prepared.valid_rows()), scores);
+        Ok(shaped(py, array)?.into_pyarray(py))
+    });
+    arrays.collect()
+}

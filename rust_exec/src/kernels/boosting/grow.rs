@@ -1,0 +1,463 @@
+//! Growth of one tree, best leaf first. Input: packed gradients of rows. Output: the tree, and
+//! which rows are in which leaf.
+//!
+//! A depth-wise tree without a limit to its leaves is the same tree. The smaller child's
+//! histograms are filled from its rows, the other's are what the parent has beyond them.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use super::histogram::{CELLS, Cells, Packing, add, by_combination, subtract};
+use super::layout::{Group, Tile};
+use super::options::Options;
+use super::split::{Found, Node, Rules, Search};
+use super::tree::{Split, Tree};
+use crate::kernels::trees::bins::Bins;
+use crate::kernels::workers::Workers;
+
+/// Most bytes of histograms that are kept for later subtraction.
+const KEPT: usize = 1 << 28;
+/// The place of histograms that are not kept.
+const SPARE: usize = 0;
+/// Additions below which starting threads costs more than they save.
+const WORTH_THREADS: usize = 1 << 17;
+
+type Pool = Vec<Vec<Cells>>;
+
+/// A tile, the group that it belongs to, and its histograms by place.
+struct Shelf {
+    group: usize,
+    tile: Tile,
+    /// Features and their numbers of bins.
+    features: Vec<(u32, usize)>,
+    pool: Mutex<Pool>,
+}
+
+/// Grows trees on one set of features.
+pub struct Grower<'a> {
+    bins: &'a Bins,
+    groups: &'a [Group],
+    shelves: Vec<Shelf>,
+    workers: &'a Workers,
+    places: usize,
+}
+
+/// A leaf, of these places of the row numbers.
+#[derive(Debug, Clone)]
+pub struct Leaf {
+    pub rows: Range<usize>,
+    total: i64,
+    depth: usize,
+    /// Where its histograms are kept.
+    place: Option<usize>,
+    found: Option<Found>,
+    /// By tile and bit: the features that may be split in it.
+    open: Vec<u16>,
+    /// The split above it, and whether it is on its left.
+    above: Option<(usize, bool)>,
+}
+
+/// A leaf that waits to be split.
+struct Waiting {
+    gain: f64,
+    leaf: usize,
+}
+
+impl Ord for Waiting {
+    /// The greatest gain first; of equal ones the first leaf.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_gain = self.gain.total_cmp(&other.gain);
+        by_gain.then_with(|| other.leaf.cmp(&self.leaf))
+    }
+}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Waiting {}
+
+/// Gradients that a tree is fitted to.
+#[derive(Clone, Copy)]
+pub struct Gradients<'a> {
+    /// By row of the training set.
+    pub packed: &'a [i64],
+    pub packing: Packing,
+}
+
+/// A tree with leaf values before the learning rate, and the rows of its leaves.
+pub struct Grown {
+    pub tree: Tree,
+    pub leaves: Vec<Leaf>,
+}
+
+impl<'a> Grower<'a> {
+    pub fn new(
+        bins: &'a Bins,
+        groups: &'a [Group],
+        used: &dyn Fn(u32) -> bool,
+        workers: &'a Workers,
+    ) -> Self {
+        let mut shelves = Vec::new();
+        for (group, features) in groups.iter().enumerate() {
+            for tile in features.tiles(bins, used) {
+                let counted = tile.features.iter().map(|&f| (f, bins.count(f as usize)));
+                shelves.push(Shelf {
+                    group,
+                    features: counted.collect(),
+                    tile,
+                    pool: Mutex::default(),
+                });
+            }
+        }
+        let width: usize = shelves.iter().map(|shelf| shelf.tile.width).sum();
+        let places = KEPT / (width * size_of::<Cells>()).max(1);
+        Self {
+            bins,
+            groups,
+            shelves,
+            workers,
+            places: places.max(3),
+        }
+    }
+
+    /// Grows a tree on `rows`, which come back in the order of its leaves. `whole` says that they
+    /// are all rows in their own order.
+    pub fn grow(
+        &self,
+        gradients: Gradients<'_>,
+        options: &Options,
+        rows: &mut [u32],
+        spare: &mut [u32],
+        whole: bool,
+    ) -> Grown {
+        let rules = Rules::of(options);
+        let sum = |rows: &[u32]| {
+            let each = rows.iter().map(|&row| gradients.packed[row as usize]);
+            each.fold(0i64, i64::wrapping_add)
+        };
+        let mut growth = Growth {
+            grower: self,
+            gradients,
+            rules,
+            options,
+            free: Vec::new(),
+            used: 1,
+            splits: Vec::new(),
+            leaves: vec![Leaf {
+                rows: 0..rows.len(),
+                total: sum(rows),
+                depth: 0,
+                place: None,
+                found: None,
+                open: vec![u16::MAX; self.shelves.len()],
+                above: None,
+            }],
+            waiting: BinaryHeap::new(),
+        };
+        growth.root(rows, whole);
+        while growth.leaves.len() < options.leaves {
+            let Some(next) = growth.waiting.pop() else {
+                break;
+            };
+            growth.split(next.leaf, rows, spare);
+        }
+        let value = |leaf: &Leaf| {
+            let (first, second) = gradients.packing.unpack(leaf.total);
+            rules.value(first, second)
+        };
+        Grown {
+            tree: Tree {
+                values: growth.leaves.iter().map(value).collect(),
+                splits: growth.splits,
+            },
+            leaves: growth.leaves,
+        }
+    }
+
+    /// The best split of a node whose histograms are filled from `rows`, and that of its sibling,
+    /// whose histograms are those in `parent` beyond them and stay there.
+    fn measure(
+        &self,
+        growth: &Growth<'_, '_>,
+        rows: Option<&[u32]>,
+        node: Node,
+        place: usize,
+        parent: Option<(usize, Node)>,
+        open: &[u16],
+    ) -> (Best, Best) {
+        let packed = growth.gradients.packed;
+        let gathered: Vec<i64>;
+        let values = match rows {
+            None => packed,
+            Some(rows) => {
+                gathered = rows.iter().map(|&row| packed[row as usize]).collect();
+                &gathered
+            }
+        };
+        let inputs: Vec<Input> = self
+            .groups
+            .iter()
+            .map(|group| Input::of(group, rows, values))
+            .collect();
+        let work = |at: usize| {
+            let shelf = &self.shelves[at];
+            if open[at] == 0 {
+                return ((None, 0), (None, 0));
+            }
+            let mut pool = shelf.pool.lock().unwrap_or_else(PoisonError::into_inner);
+            let width = shelf.tile.width;
+            let most = place.max(parent.map_or(0, |(place, _)| place));
+            if pool.len() <= most {
+                pool.resize_with(most + 1, Vec::new);
+            }
+            let mut cells = std::mem::take(&mut pool[place]);
+            cells.clear();
+            cells.resize(width, [0; CELLS]);
+            match &inputs[shelf.group] {
+                Input::Rows => add(&mut cells, &shelf.tile, rows, values),
+                Input::Sums(sums) => add(&mut cells, &shelf.tile, None, sums),
+                Input::Codes(codes) => add(&mut cells, &shelf.tile, Some(codes), values),
+            }
+            let seek = |cells: &[Cells], node: Node| {
+                let search = Search {
+                    cells,
+                    features: &shelf.features,
+                    open: open[at],
+                    node,
+                    rules: &growth.rules,
+                    packing: &growth.gradients.packing,
+                };
+                if growth.may_split(&node) {
+                    search.run()
+                } else {
+                    (None, 0)
+                }
+            };
+            let sibling = parent.map_or((None, 0), |(place, node)| {
+                let above = &mut pool[place];
+                subtract(above, &cells);
+                seek(above, node)
+            });
+            let own = seek(&cells, node);
+            pool[place] = cells;
+            (own, sibling)
+        };
+        let additions = node.rows * self.shelves.len();
+        let found = if additions < WORTH_THREADS {
+            (0..self.shelves.len()).map(work).collect()
+        } else {
+            self.workers.map(self.shelves.len(), work)
+        };
+        let (own, sibling): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        (Best::of(own), Best::of(sibling))
+    }
+}
+
+/// What a group's histograms are filled from.
+enum Input {
+    Rows,
+    /// Gradients by combination.
+    Sums(Vec<i64>),
+    /// Combinations by row, where the rows are fewer than the combinations.
+    Codes(Vec<u32>),
+}
+
+impl Input {
+    fn of(group: &Group, rows: Option<&[u32]>, values: &[i64]) -> Self {
+        match (&group.factor, rows) {
+            (None, _) => Self::Rows,
+            (Some(factor), Some(rows)) if rows.len() < factor.rows.len() => {
+                Self::Codes(rows.iter().map(|&row| factor.codes[row as usize]).collect())
+            }
+            (Some(factor), _) => Self::Sums(by_combination(factor, rows, values)),
+        }
+    }
+}
+
+/// The best split of a node, and by tile the features that have one.
+#[derive(Default)]
+struct Best {
+    found: Option<Found>,
+    open: Vec<u16>,
+}
+
+impl Best {
+    /// The greatest gain; of equal ones the first feature.
+    fn of(tiles: Vec<(Option<Found>, u16)>) -> Self {
+        let (found, open): (Vec<_>, Vec<_>) = tiles.into_iter().unzip();
+        let found = found.into_iter().flatten().reduce(|a, b| {
+            let by_gain = b.gain.total_cmp(&a.gain);
+            match by_gain.then(a.feature.cmp(&b.feature)) {
+                Ordering::Greater => b,
+                _ => a,
+            }
+        });
+        Self { found, open }
+    }
+}
+
+struct Growth<'g, 'a> {
+    grower: &'g Grower<'a>,
+    gradients: Gradients<'g>,
+    rules: Rules,
+    options: &'g Options,
+    /// Places of histograms that are free again, and how many were ever used.
+    free: Vec<usize>,
+    used: usize,
+    splits: Vec<Split>,
+    leaves: Vec<Leaf>,
+    waiting: BinaryHeap<Waiting>,
+}
+
+impl Growth<'_, '_> {
+    fn root(&mut self, rows: &[u32], whole: bool) {
+        let node = self.node(0);
+        if !self.may_split(&node) {
+            return;
+        }
+        let place = self.place();
+        let given = (!whole).then_some(rows);
+        let at = place.unwrap_or(SPARE);
+        let (found, _) = self
+            .grower
+            .measure(self, given, node, at, None, &self.leaves[0].open);
+        self.keep(0, place, found);
+    }
+
+    /// Splits a leaf: its left side takes its number, the right one is the last leaf.
+    fn split(&mut self, leaf: usize, rows: &mut [u32], spare: &mut [u32]) {
+        let here = self.leaves[leaf].clone();
+        let Some(found) = here.found else { return };
+        let mut split = Split {
+            feature: found.feature,
+            threshold: found.threshold,
+            missing_left: found.missing_left.unwrap_or(false),
+            left: -1 - leaf as i32,
+            right: -1 - self.leaves.len() as i32,
+        };
+        let column = self.grower.bins.column(found.feature as usize);
+        let range = here.rows.clone();
+        let left = split.partition(column, &mut rows[range.clone()], spare);
+        let middle = range.start + left;
+        if found.missing_left.is_none() {
+            // Rows to come that miss the value go where most are, as HistGradientBoosting's do.
+            split.missing_left = 2 * left >= range.len();
+        }
+        let number = self.splits.len();
+        if let Some((above, is_left)) = here.above {
+            let above = &mut self.splits[above];
+            *(if is_left {
+                &mut above.left
+            } else {
+                &mut above.right
+            }) = number as i32;
+        }
+        self.splits.push(split);
+        let child = |rows: Range<usize>, total: i64, is_left: bool| Leaf {
+            rows,
+            total,
+            depth: here.depth + 1,
+            place: None,
+            found: None,
+            open: here.open.clone(),
+            above: Some((number, is_left)),
+        };
+        let rest = here.total.wrapping_sub(found.left);
+        self.leaves[leaf] = child(range.start..middle, found.left, true);
+        self.leaves.push(child(middle..range.end, rest, false));
+        let right = self.leaves.len() - 1;
+        let left_is_small = left <= range.len() - left;
+        let (small, large) = if left_is_small {
+            (leaf, right)
+        } else {
+            (right, leaf)
+        };
+        self.children(small, large, here.place, rows);
+    }
+
+    fn children(&mut self, small: usize, large: usize, parent: Option<usize>, rows: &[u32]) {
+        let (few, many) = (self.node(small), self.node(large));
+        let enough = self.leaves.len() >= self.options.leaves
+            || self.leaves[small].depth >= self.options.depth;
+        let wanted = (
+            !enough && self.may_split(&few),
+            !enough && self.may_split(&many),
+        );
+        if let (Some(above), true) = (parent, wanted.1) {
+            let place = if wanted.0 { self.place() } else { None };
+            let part = &rows[self.leaves[small].rows.clone()];
+            let at = place.unwrap_or(SPARE);
+            let (sibling, open) = (Some((above, many)), &self.leaves[small].open);
+            let (own, other) = self
+                .grower
+                .measure(self, Some(part), few, at, sibling, open);
+            self.keep(small, place, own);
+            self.keep(large, Some(above), other);
+            return;
+        }
+        // Nothing to subtract from, or no use for the difference.
+        self.free.extend(parent);
+        for (leaf, node, wanted) in [(small, few, wanted.0), (large, many, wanted.1)] {
+            if wanted {
+                let place = self.place();
+                let part = &rows[self.leaves[leaf].rows.clone()];
+                let at = place.unwrap_or(SPARE);
+                let open = &self.leaves[leaf].open;
+                let (own, _) = self.grower.measure(self, Some(part), node, at, None, open);
+                self.keep(leaf, place, own);
+            }
+        }
+    }
+
+    fn keep(&mut self, leaf: usize, place: Option<usize>, best: Best) {
+        match best.found {
+            Some(found) => {
+                let here = &mut self.leaves[leaf];
+                here.found = Some(found);
+                here.place = place;
+                if self.options.inherit {
+                    here.open = best.open;
+                }
+                let gain = found.gain;
+                self.waiting.push(Waiting { gain, leaf });
+            }
+            None => self.free.extend(place),
+        }
+    }
+
+    fn place(&mut self) -> Option<usize> {
+        self.free.pop().or_else(|| {
+            let next = self.used;
+            (next < self.grower.places).then(|| {
+                self.used += 1;
+                next
+            })
+        })
+    }
+
+    fn node(&self, leaf: usize) -> Node {
+        let leaf = &self.leaves[leaf];
+        Node {
+            rows: leaf.rows.len(),
+            total: leaf.total,
+        }
+    }
+
+    /// Whether two sides could each have what a leaf must have.
+    fn may_split(&self, node: &Node) -> bool {
+        let (_, second) = self.gradients.packing.unpack(node.total);
+        let least = self.rules.least(node.rows, second);
+        node.rows >= 2 * self.options.leaf_rows.max(1) && second >= 2.0 * least
+    }
+}

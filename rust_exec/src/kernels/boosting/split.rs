@@ -1,0 +1,215 @@
+//! The best split of a node on its histograms. Input: cells of features. Output: threshold, side
+//! of missing values, and the sums on the left.
+
+use super::histogram::{CELLS, Cells, Packing};
+use super::options::Options;
+use crate::kernels::trees::bins::MISSING;
+
+const LANES: usize = 8;
+/// What rounding may make of a gain of nothing, relative to the node's own score.
+const NOTHING: f64 = 1e-12;
+
+/// A split and its gain.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Found {
+    pub gain: f64,
+    pub feature: u32,
+    pub threshold: u8,
+    /// None: the node has no missing values there.
+    pub missing_left: Option<bool>,
+    /// Packed sums of the left side.
+    pub left: i64,
+}
+
+/// What a side must have, and how it is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    pub l1: f64,
+    pub l2: f64,
+    gain: f64,
+    leaf_rows: f64,
+    leaf_curvature: f64,
+}
+
+impl Rules {
+    pub fn of(options: &Options) -> Self {
+        Self {
+            l1: options.l1,
+            l2: options.l2,
+            gain: options.gain,
+            leaf_rows: options.leaf_rows.max(1) as f64,
+            leaf_curvature: options.leaf_curvature,
+        }
+    }
+
+    /// Least sum of second derivatives of a side of a node of `rows` rows and `second` in sum.
+    /// It stands for the fewest rows as well: rows are taken to have equal parts in the sum.
+    pub fn least(&self, rows: usize, second: f64) -> f64 {
+        let part = second / rows.max(1) as f64;
+        let rows = (self.leaf_rows - 0.5) * part;
+        rows.max(self.leaf_curvature).max(f64::MIN_POSITIVE)
+    }
+
+    /// Squared first derivative over second, less the penalties.
+    #[inline(always)]
+    fn shrunk(&self, first: f64) -> f64 {
+        (first.abs() - self.l1).max(0.0)
+    }
+
+    /// The value of a leaf with these sums, before the learning rate.
+    pub fn value(&self, first: f64, second: f64) -> f64 {
+        let below = second + self.l2;
+        if below > 0.0 {
+            -first.signum() * self.shrunk(first) / below
+        } else {
+            0.0
+        }
+    }
+}
+
+/// A node whose split is sought.
+#[derive(Debug, Clone, Copy)]
+pub struct Node {
+    pub rows: usize,
+    /// Packed sums.
+    pub total: i64,
+}
+
+/// A node and the histograms of some features.
+pub struct Search<'a> {
+    pub cells: &'a [Cells],
+    /// Numbers of features and of their bins, as `cells`.
+    pub features: &'a [(u32, usize)],
+    /// By bit: which of the features may be split.
+    pub open: u16,
+    pub node: Node,
+    pub rules: &'a Rules,
+    pub packing: &'a Packing,
+}
+
+impl Search<'_> {
+    /// The best split, of equal ones that on the first feature with the highest threshold; and
+    /// which of the features have a split that gains enough.
+    pub fn run(self) -> (Option<Found>, u16) {
+        // Compiled for several instruction sets and chosen at run time.
+        crate::kernels::simd::arch().dispatch(self)
+    }
+}
+
+/// A type of its own rather than a closure: closures that capture references are called through a
+/// function that is not inlined, and so compiled for the least instruction set.
+impl pulp::NullaryFnOnce for Search<'_> {
+    type Output = (Option<Found>, u16);
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        search(&self)
+    }
+}
+
+#[inline(always)]
+fn search(search: &Search<'_>) -> (Option<Found>, u16) {
+    let (node, rules, packing) = (&search.node, search.rules, search.packing);
+    let (first, second) = packing.unpack(node.total);
+    let own = rules.shrunk(first).powi(2) / (second + rules.l2);
+    let judge = Judge {
+        rules: *rules,
+        packing: *packing,
+        first,
+        second,
+        least: rules.least(node.rows, second),
+    };
+    let floor = own + own * NOTHING + rules.gain;
+    let mut best: Option<Found> = None;
+    let (mut most, mut open) = (floor, 0);
+    let mut sums = [0i64; CELLS];
+    let features = search.cells.iter().zip(search.features).enumerate();
+    for (at, (cells, &(feature, bins))) in features {
+        if search.open >> at & 1 == 0 {
+            continue;
+        }
+        let missing = cells[MISSING as usize];
+        let width = bins.next_multiple_of(LANES).min(CELLS);
+        let mut sum = 0i64;
+        for (to, cell) in sums[..bins].iter_mut().zip(cells) {
+            sum = sum.wrapping_add(*cell);
+            *to = sum;
+        }
+        // Beyond the last bin nothing is right but missing values.
+        sums[bins..width].fill(sum);
+        let sides: &[(i64, Option<bool>)] = if missing == 0 {
+            &[(0, None)]
+        } else {
+            &[(missing, Some(true)), (0, Some(false))]
+        };
+        for &(more, missing_left) in sides {
+            let Some((gain, place)) = judge.best(&sums[..width], more, floor) else {
+                continue;
+            };
+            open |= 1 << at;
+            if gain > most {
+                most = gain;
+                best = Some(Found {
+                    gain: gain - own,
+                    feature,
+                    threshold: place.min(bins - 1) as u8,
+                    missing_left,
+                    left: sums[place].wrapping_add(more),
+                });
+            }
+        }
+    }
+    (best, open)
+}
+
+struct Judge {
+    rules: Rules,
+    packing: Packing,
+    first: f64,
+    second: f64,
+    least: f64,
+}
+
+impl Judge {
+    /// The greatest gain above `floor` among these sums of the left side, and its last place.
+    #[inline(always)]
+    fn best(&self, sums: &[i64], more: i64, floor: f64) -> Option<(f64, usize)> {
+        let mut gains = [0.0f64; CELLS];
+        let mut most = [f64::NEG_INFINITY; LANES];
+        let (chunks, _) = sums.as_chunks::<LANES>();
+        let (into, _) = gains.as_chunks_mut::<LANES>();
+        for (sums, gains) in chunks.iter().zip(into) {
+            for lane in 0..LANES {
+                gains[lane] = self.gain(sums[lane].wrapping_add(more));
+                most[lane] = if gains[lane] > most[lane] {
+                    gains[lane]
+                } else {
+                    most[lane]
+                };
+            }
+        }
+        let top = most.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
+        if top <= floor {
+            return None;
+        }
+        let place = gains[..sums.len()].iter().rposition(|gain| *gain == top);
+        place.map(|place| (top, place))
+    }
+
+    #[inline(always)]
+    fn gain(&self, left: i64) -> f64 {
+        let (first, second) = self.packing.unpack(left);
+        let rest = self.second - second;
+        let (a, b) = (
+            self.rules.shrunk(first),
+            self.rules.shrunk(self.first - first),
+        );
+        let (below, beside) = (second + self.rules.l2, rest + self.rules.l2);
+        let gain = (a * a * beside + b * b * below) / (below * beside);
+        if second.min(rest) >= self.least {
+            gain
+        } else {
+            f64::NEG_INFINITY
+        }
+    }
+}
