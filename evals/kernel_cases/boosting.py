@@ -71,7 +71,7 @@ def error(job: Job, rows: Rows, scores: np.ndarray) -> float:
 def ours(job: Job, rows: Rows, threads: int = 1, detect: bool = True) -> np.ndarray:
     binned = BinnedRows(rows.x, rows.valid, detect=detect, threads=threads)
     model = BoostingModel(loss="logistic" if job.binary else "squared", stages=(TREES,))
-    return boosting(binned, rows.y, [model], threads=threads)[0][0, 0]
+    return np.asarray(boosting(binned, rows.y, [model], threads=threads)[0][0, 0])
 
 
 def lightgbm(job: Job, rows: Rows) -> np.ndarray:
