@@ -103,7 +103,6 @@ def nearest_tree(
     bounds: NDArray[np.float64],
     sizes: Sequence[int],
     *,
-    power: float = 2.0,
     threads: int = 1,
 ) -> tuple[_Lists, _Tied]: ...
 

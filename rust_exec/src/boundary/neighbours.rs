@@ -1,5 +1,7 @@
 //! Nearest neighbours: `nearest_brute` and `nearest_tree`.
 
+use std::hint::black_box;
+
 use ndarray::{ArrayView2, Ix1, Ix2, Ix3};
 use numpy::{IntoPyArray, PyArray1, PyArray2};
 use pyo3::prelude::*;
@@ -73,7 +75,7 @@ fn nearest_brute<'py>(
 
 /// See `rust_exec.nearest_tree`.
 #[pyfunction]
-#[pyo3(signature = (points, queries, order, nodes, bounds, sizes, *, power=2.0, threads=1))]
+#[pyo3(signature = (points, queries, order, nodes, bounds, sizes, *, threads=1))]
 #[allow(clippy::too_many_arguments)]
 fn nearest_tree<'py>(
     py: Python<'py>,
@@ -83,7 +85,6 @@ fn nearest_tree<'py>(
     nodes: &Bound<'py, PyAny>,
     bounds: &Bound<'py, PyAny>,
     sizes: Vec<i64>,
-    power: f64,
     threads: i64,
 ) -> PyResult<Answer<'py>> {
     let points = borrow::<f64, Ix2>(points, "points", "float64")?;
@@ -96,15 +97,12 @@ fn nearest_tree<'py>(
     let rows = queries.nrows();
     let (found, sizes) = run(py, move || {
         let sizes = checked(points, queries, &sizes)?;
-        if power != 2.0 {
-            let message = format!("power must be 2, got {power}");
-            return Err(KernelError::input("bad_power", message));
-        }
         let tree = Tree {
             order: order.reborrow(),
             nodes: nodes.reborrow(),
             bounds: bounds.reborrow(),
-            power,
+            // Not known to the compiler, which would write a product for the library's `pow`.
+            power: black_box(2.0),
         };
         if !tree.is_sound(points.nrows(), points.ncols()) {
             let message = "order, nodes and bounds are not those of a tree of the points";
