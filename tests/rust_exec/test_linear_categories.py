@@ -96,7 +96,7 @@ def answered(result: LinearFolds) -> bool:
     return all(reason is None for fold in result.declined for reason in fold)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     kind=st.sampled_from(KINDS),
     n=st.integers(6, 90),
