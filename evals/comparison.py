@@ -197,6 +197,8 @@ class Comparison:
                     "largest": parity.largest,
                     "mismatches": len(parity.mismatches),
                     "deviations": len(parity.deviations),
+                    "statistical": len(parity.statistical),
+                    "furthest_mean": max((d.difference for d in parity.statistical), default=0.0),
                 }
                 for name, parity in self.parity.items()
             },

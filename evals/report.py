@@ -81,16 +81,21 @@ def verdict(data: Mapping[str, Any], name: str) -> str:
     if parity["mismatches"]:
         parts.append(f"**{parity['mismatches']} of {parity['compared']} wrong**")
     else:
-        parts.append(f"{parity['compared']} equal")
+        parts.append(f"{parity['compared'] - parity['statistical']} equal")
     if parity["deviations"]:
         parts.append(f"{parity['deviations']} differ by thread count (<= {parity['largest']:.1g})")
+    if parity["statistical"]:
+        parts.append(
+            f"{parity['statistical']} statistical (means within {parity['furthest_mean']:.1g})"
+        )
     if parity["uncovered"]:
         parts.append(f"{parity['uncovered']} cannot be expressed")
     return ", ".join(parts)
 
 
 OVERVIEW = ("workload", "pipelines", "stratum s", "over sequential", "over concurrent",
-            "over upstream", "of the floor", "warm", "one at a time", "wrong scores")  # fmt: skip
+            "over upstream", "of the floor", "warm", "one at a time", "statistical",
+            "wrong scores")  # fmt: skip
 
 
 def overview(data: Sequence[Mapping[str, Any]]) -> str:
@@ -113,6 +118,7 @@ def overview_cells(data: Mapping[str, Any]) -> list[str]:
         *(ratio(data, "stratum", over) for over in ("sequential", "concurrent", "upstream")),
         times(mine / floor) if mine and floor else "-",
         *(_seconds(data, name) for name in ("stratum-warm", "stratum-incremental")),
+        ratio(data, "stratum-statistical", "sequential"),
         f"{wrong} of {sum(found['compared'] for found in parity)}",
     ]
 

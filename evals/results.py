@@ -15,6 +15,7 @@ class PipelineResult:
         seconds: What it took by itself, where the system tells.
         error: It failed.
         uncovered: The system cannot express it.
+        statistical: The scores are equal in distribution only, and say so.
     """
 
     scores: list[float] | None = None
@@ -23,6 +24,7 @@ class PipelineResult:
     seconds: float | None = None
     error: str | None = None
     uncovered: str | None = None
+    statistical: bool = False
 
     @property
     def answered(self) -> bool:

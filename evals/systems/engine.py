@@ -4,6 +4,7 @@ Options: ``mode``
     "batch": all pipelines as one request for each way of scoring (the default);
     "incremental": one pipeline at a time, in the workload's order;
     "apart": a request for each pipeline, all at once.
+``fidelity``: "statistical" lets kernels stand in for models of trees.
 ``warm``: the home holds the results of the same batch; they are made first if it does not.
 ``off``: parts that are switched off: sharing (with mode "apart"), groups, kernels, parallel.
 """
@@ -40,6 +41,7 @@ class System:
         self._workload = request.workload
         self._mode = options.get("mode", "batch")
         self._warm = bool(options.get("warm"))
+        self._fidelity = {"fidelity": options["fidelity"]} if "fidelity" in options else {}
         self._off = frozenset(options.get("off", ()))
         self._cores = 1 if "parallel" in self._off else request.cores
         self._home = Path(options.get("home") or Path(request.folder) / "home")
@@ -99,7 +101,7 @@ class System:
         followers: list[threading.Thread] = []
         plans: list[dict[str, Any]] = []
         for evaluate, pipelines in self._requests():
-            job = engine.evaluate(request_of(pipelines, evaluate))
+            job = engine.evaluate(request_of(pipelines, {**evaluate, **self._fidelity}))
             if job.plan is not None:
                 plans.append(job.plan.model_dump())
             if self._mode == "incremental":
@@ -179,4 +181,5 @@ def outcome(evaluation: Evaluation, metric: str) -> dict[str, Any]:
         return {"error": text}
     value = evaluation.metrics.get(metric) or next(iter(evaluation.metrics.values()))
     folds = [float("nan") if fold is None else fold for fold in value.folds]
-    return {"scores": folds, "seconds": evaluation.seconds}
+    found = {"scores": folds, "seconds": evaluation.seconds}
+    return found | ({"statistical": True} if evaluation.fidelity == "statistical" else {})

@@ -89,6 +89,8 @@ SYSTEMS = {
                one_thread=True),
         System("stratum-incremental", "Stratum, one pipeline at a time", _ENGINE,
                {"mode": "incremental"}, one_thread=True),
+        System("stratum-statistical", "Stratum, cold, fidelity: statistical", _ENGINE,
+               {"fidelity": "statistical"}, one_thread=True),
         System("stratum-stdio", "Stratum, through an MCP client", _CLIENT,
                one_thread=True),
     )

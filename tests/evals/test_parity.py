@@ -63,6 +63,17 @@ def test_threads_excuse_little(tmp_path: Path) -> None:
     assert judged(tmp_path, ridge, one_thread=False).mismatches
 
 
+def test_scores_that_say_so_need_be_equal_in_distribution_only(tmp_path: Path) -> None:
+    near = PipelineResult([0.25 + 0.04, 0.35 - 0.03, 0.45], statistical=True)
+    parity = judged(tmp_path, {"forest": near})
+    assert not parity.mismatches
+    assert [found.fold for found in parity.statistical] == [None]
+    far = PipelineResult([0.25 + 0.2, 0.35, 0.45], statistical=True)
+    assert judged(tmp_path, {"forest": far}).mismatches
+    # Those that do not say so are the library's own.
+    assert judged(tmp_path, {"forest": PipelineResult(near.scores)}).mismatches
+
+
 @pytest.mark.parametrize(
     ("name", "changed", "reason"),
     [
