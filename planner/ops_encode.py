@@ -75,6 +75,10 @@ class EncodeBlock(Op):
         return "concat " + ", ".join(shown[:_MAX_BRANCHES]) + more
 
     @property
+    def subject(self) -> str:
+        return "encoded columns"
+
+    @property
     def coded(self) -> tuple[bool, ...]:
         """Whether each branch reads codes."""
         return tuple(bool(calls) and calls[-1].name in CODED for calls in self.steps)

@@ -31,7 +31,7 @@ def test_work_of_each_alone_and_of_all_together(engine: Engine) -> None:
     boxes = told(engine, spec(model="Lasso(positive=True)"), spec(model="SVR()"))
     above, below = boxes[: len(boxes) // 2], boxes[len(boxes) // 2 :]
     assert "StandardScaler: 2 for 2 uses" in above
-    assert "StandardScaler: 1 for 2 uses" in below
+    assert "encoded columns: 1 for 2 uses" in below
     for panel in (above, below):
         assert "SVR: 1 for 1 uses" in panel
         assert "r2: 2 for 2 uses" in panel
@@ -43,7 +43,7 @@ def test_colours_tell_shared_grouped_and_own_work(engine: Engine) -> None:
         spec(model="NuSVR()"),
     ]
     found = colours(plan_svg(engine.compile(*specs, cv=CV).answers))
-    own, shared, grouped = found["SVR"], found["StandardScaler"], found["Ridge (group)"]
+    own, shared, grouped = found["SVR"], found["encoded columns"], found["Ridge (group)"]
     assert len({own, shared, grouped}) == 3
 
 
