@@ -5,6 +5,7 @@ its ``kneighbors`` gives for each number, to the last bit; None where the kernel
 search, or where a trial shows that the library at hand computes otherwise than the kernel does.
 """
 
+import math
 import warnings
 from functools import lru_cache
 from typing import Any
@@ -31,7 +32,7 @@ _COMPARED = 512  # distances that a trial compares at least
 def _few(features: int, rows: int) -> bool:
     """Whether a tree finds neighbours sooner than one can compute all distances: it looks at few
     points where features are few. Measured; 5 features of 16,000 rows, 7 of 160,000."""
-    return features < 2 * np.log10(rows) - 3.4
+    return features < 2 * math.log10(rows) - 3.4
 
 
 def nearest(model: Any, rows: Any, sizes: list[int], threads: int) -> BySize | None:
