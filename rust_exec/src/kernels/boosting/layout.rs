@@ -93,7 +93,7 @@ fn factored_or_not(bins: &Bins, columns: Vec<u32>) -> Result<Group, Vec<u32>> {
 
 /// Stretches of columns that repeat together in a sample of rows, and single columns.
 fn runs(bins: &Bins, columns: &[u32], detect: bool) -> Vec<Vec<u32>> {
-    if !detect || bins.rows < SAMPLE * REPEATS {
+    if !detect || bins.rows < 4 * SAMPLE {
         return vec![columns.to_vec()];
     }
     let step = bins.rows / SAMPLE;
