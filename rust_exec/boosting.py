@@ -27,7 +27,8 @@ class BoostingModel:
             XGBoost, 0 in HistGradientBoosting.
         level: The level of ``quantile``.
         learning_rate: What leaf values are multiplied by.
-        stages: Numbers of rounds after which predictions are wanted, ascending.
+        stages: Numbers of rounds after which predictions are wanted, ascending from 1 to at most
+            2^24.
         leaves: Most leaves of a tree, split in the order of gain; None: no limit.
         depth: Most splits above a leaf; None: no limit.
         leaf_rows: Fewest rows of a leaf.
@@ -94,7 +95,8 @@ class BinnedRows:
             x_train: (n, p) float64 of any strides, NaN allowed. It is read, not kept.
             x_valid: (n_valid, p) float64 of any strides.
             max_bins: 2 to 255.
-            derived: Groups of columns, each of them functions of one code per row.
+            derived: Groups of columns, each of them functions of one code per row. Columns that
+                are not there are passed over.
             detect: Look for such groups among the other columns, too.
             threads: most threads to use, the caller's included.
 

@@ -9,7 +9,7 @@ over (see :func:`column_sums`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +107,7 @@ def encode_fold(
     """The sources side by side, fitted on the training rows.
 
     Args:
-        sources: in the order of their columns.
+        sources: in the order of their columns. Codes, places and tables are contiguous.
         train: (n_train,) int64 row numbers, at least one.
         valid: (n_valid,) int64 row numbers, at least one.
         by_columns: whether the matrices are to lie in Fortran order.
@@ -121,10 +121,11 @@ def encode_fold(
     Raises:
         KernelInputError: ``bad_array`` (type, dimensions), ``bad_source``, ``bad_codes`` (a code
             without a category), ``shape_mismatch``, ``empty_fold``, ``index_out_of_range``,
-            ``bad_threads``.
+            ``too_large`` (the matrices have no room in memory), ``bad_threads``.
         KernelInternalError: the kernel failed.
     """
-    parts = [source.parts for source in sources]
+    # What is no source is refused by the kernel.
+    parts: list[Any] = [getattr(source, "parts", source) for source in sources]
     found, declined = _native.encode_fold(
         parts, train, valid, by_columns=by_columns, threads=threads
     )
@@ -150,7 +151,7 @@ def scale_pair(
         matrix in C order that is to be filled and scaled at once.
 
     Raises:
-        KernelInputError: ``bad_array``, ``bad_source``, ``shape_mismatch``.
+        KernelInputError: ``bad_array``, ``bad_source``, ``shape_mismatch``, ``too_large``.
         KernelInternalError: the kernel failed.
     """
     found, declined = _native.scale_pair(
@@ -163,17 +164,25 @@ def scale_pair(
 
 
 def count_codes(codes: NDArray[np.int32], size: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How often each code from 0 to ``size - 1`` comes up in `rows`: (size,) int64.
+    """How often each code from 0 to ``size - 1`` comes up in `rows`.
+
+    Args:
+        codes: (n,) int32, contiguous. Codes out of range are counted nowhere.
+        size: number of codes, 0 to 2^31 - 1.
+        rows: int64 row numbers, 0 <= row < n; rows may repeat.
+
+    Returns:
+        (size,) int64.
 
     Raises:
-        KernelInputError: ``bad_array``, ``bad_codes``, ``index_out_of_range``.
+        KernelInputError: ``bad_array``, ``bad_codes``, ``index_out_of_range``, ``too_large``.
         KernelInternalError: the kernel failed.
     """
     return _native.count_codes(codes, size, rows)
 
 
 def column_sums(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``matrix.sum(axis=0)`` with NumPy's rounding: (p,) float64.
+    """``matrix.sum(axis=0)`` with NumPy's rounding.
 
     Within a column that lies contiguously NumPy sums pairwise; across the rows of a matrix in C
     order, one after the other. Callers compare this with the installed NumPy before they rely
@@ -181,6 +190,9 @@ def column_sums(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Args:
         matrix: (n, p) float64.
+
+    Returns:
+        (p,) float64.
 
     Raises:
         KernelInputError: ``bad_array``.

@@ -42,13 +42,14 @@ def forest(
         x_train: (n, p) float64 of any strides; NaN is a missing value. It is not copied.
         y_train: (n,) float64: values, or class numbers 0, 1, ... below ``classes``.
         x_valid: (n_valid, p) float64 of any strides.
-        sizes: numbers of trees, each at least 1, in any order.
-        seeds: one forest each.
+        sizes: numbers of trees, each from 1 to 2^24, in any order.
+        seeds: one forest each; 0 to 2^64 - 1.
         classes: number of classes, 2 to 1000; 0 for regression (squared error).
         entropy: classes by entropy instead of Gini.
         weights: (n,) float64, finite, none negative. Rows are drawn in proportion if ``draws``,
             as scikit-learn does since 1.8; else they weigh in the trees.
-        draws: rows drawn with replacement per tree; None: every tree sees every row.
+        draws: rows drawn with replacement per tree, 1 to 2^32 - 1; None: every tree sees every
+            row.
         balanced: classes weigh the same in every sample (``balanced_subsample``).
         random_cuts: one random cut per feature (``ExtraTrees*``) instead of the best.
         max_features: features tried per split, at least 1.
@@ -66,7 +67,7 @@ def forest(
     Raises:
         KernelInputError: codes ``bad_array``, ``shape_mismatch``, ``empty_matrix``,
             ``too_many_rows``, ``too_many_classes``, ``infinite``, ``bad_target``,
-            ``bad_weights``, ``bad_shape``, ``bad_size``, ``bad_threads``.
+            ``bad_weights``, ``bad_shape``, ``bad_size``, ``bad_seed``, ``bad_threads``.
         KernelInternalError: the kernel failed.
     """
     return _native.forest(

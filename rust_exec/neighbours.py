@@ -109,10 +109,10 @@ def nearest_tree(
         nodes: (t, 3) int64 ``idx_start``, ``idx_end`` and ``is_leaf`` of its ``node_data``.
         bounds: (2, t, p) float64 its ``node_bounds``.
         sizes: Numbers of neighbours, ascending, from 1 to n.
-        threads: as above.
+        threads: as for :func:`nearest_brute`.
 
     Raises:
-        KernelInputError: as above, and ``bad_tree``.
+        KernelInputError: codes as in :func:`nearest_brute`, and ``bad_tree``.
         KernelInternalError: the kernel failed.
     """
     sizes = tuple(sizes)

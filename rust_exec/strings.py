@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rust_exec import _native
+from rust_exec._native import KernelInputError
 
 _OTHER, _WORD, _SPACE = 0, 1, 2
 
@@ -20,8 +21,8 @@ class Texts(NamedTuple):
     """Text k is ``bytes[offsets[k]:offsets[k + 1]]``.
 
     Attributes:
-        bytes: (b,) uint8, UTF-8.
-        offsets: (k + 1,) int64 of k texts, ascending.
+        bytes: (b,) uint8, UTF-8, contiguous.
+        offsets: (k + 1,) int64 of k texts, ascending, contiguous.
     """
 
     bytes: NDArray[np.uint8]
@@ -40,7 +41,14 @@ class Texts(NamedTuple):
 def as_texts(values: Sequence[str]) -> Texts:
     """Strings as the kernels take them.
 
+    Args:
+        values: k strings.
+
+    Returns:
+        k texts, not to be written to.
+
     Raises:
+        TypeError: a value is no string.
         UnicodeEncodeError: a string has a surrogate, which UTF-8 cannot hold.
     """
     joined = "".join(values)
@@ -101,6 +109,9 @@ def count_terms(found: Texts, terms: Terms, *, threads: int = 1) -> tuple[Texts,
         terms: what is a term.
         threads: most threads to use, the caller's included. Results do not depend on it.
 
+    Returns:
+        The terms, and a column of counts for each.
+
     Raises:
         KernelInputError: codes ``bad_array``, ``bad_texts``, ``bad_analyzer``, ``bad_token``,
             ``bad_ngram_range``, ``too_many_terms``, ``bad_threads``.
@@ -112,6 +123,11 @@ def count_terms(found: Texts, terms: Terms, *, threads: int = 1) -> tuple[Texts,
 
 def count_known_terms(found: Texts, terms: Terms, vocabulary: Texts) -> Counts:
     """How often each text has each term of `vocabulary`; column k is its k-th term.
+
+    Args:
+        found: the texts.
+        terms: what is a term.
+        vocabulary: the terms that are counted, distinct.
 
     Raises:
         KernelInputError: codes as in :func:`count_terms`, and ``duplicate_term``.
@@ -125,6 +141,12 @@ def hash_terms(found: Texts, terms: Terms, columns: int, *, alternate_sign: bool
 
     Semantics of ``FeatureHasher(input_type="string")`` of scikit-learn: signed MurmurHash3 with
     seed 0; with `alternate_sign`, terms of negative hash count -1.
+
+    Args:
+        found: the texts.
+        terms: what is a term.
+        columns: of the matrix, 1 to 2^31 - 1.
+        alternate_sign: whether counts are signed.
 
     Raises:
         KernelInputError: codes as in :func:`count_terms`, and ``bad_columns``.
@@ -140,7 +162,7 @@ def equal_rows(
     """Which rows of a sparse matrix have the same entries in the same order, to the last bit.
 
     Args:
-        data: (z,) values of a numeric dtype, in compressed sparse rows.
+        data: (z,) values of a numeric dtype, in compressed sparse rows; contiguous, as the others.
         indices: (z,) columns.
         indptr: (n + 1,) where the rows begin.
         most: how many distinct rows are looked for.
@@ -153,7 +175,17 @@ def equal_rows(
         KernelInputError: codes ``bad_array``, ``bad_sparse_matrix``.
         KernelInternalError: the kernel failed.
     """
-    return _native.equal_rows((data.view(np.uint8), indices, indptr), data.itemsize, most)
+    return _native.equal_rows((_bytes(data), indices, indptr), data.itemsize, most)
+
+
+def _bytes(data: Any) -> NDArray[np.uint8]:
+    numeric = isinstance(data, np.ndarray) and data.ndim == 1 and data.dtype.kind in "biufc"
+    if numeric and data.flags.c_contiguous:
+        found: NDArray[np.uint8] = data.view(np.uint8)
+        return found
+    error = KernelInputError("data must be a contiguous 1-d NumPy array of numbers")
+    error.code = "bad_array"
+    raise error
 
 
 def _settings(found: Texts, terms: Terms) -> "_native.StringsSettings":

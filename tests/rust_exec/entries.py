@@ -4,31 +4,11 @@ A new entry joins with one `Entry`: arguments that work, and those that say the 
 `test_malformed` then calls it with wrong types, shapes, strides and values.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
-
 import numpy as np
 
-Arguments = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A function of `rust_exec`.
-
-    Attributes:
-        name: Of the function.
-        good: Makes arguments that give an answer, small enough for hundreds of calls.
-        many: Calls with a great many distinct codes, where the entry takes codes: an answer or a
-            typed error.
-        free: Arguments whose length is their own, so that another length is no error.
-    """
-
-    name: str
-    good: Callable[[], Arguments]
-    many: Callable[[], Arguments] | None = None
-    free: frozenset[str] = field(default_factory=frozenset)
+from rust_exec import Categories
+from tests.rust_exec import entries_features, entries_models
+from tests.rust_exec.entry import Arguments, Entry
 
 
 def _linear() -> Arguments:
@@ -45,6 +25,19 @@ def _linear() -> Arguments:
         "impute": True,
         "scale": True,
         "threads": 1,
+    }
+
+
+def _mixed() -> Arguments:
+    """Columns and categories, prepared by fold."""
+    codes = np.column_stack([np.arange(12) % 2, np.arange(12) % 3]).astype(np.int32)
+    return {
+        **_linear(),
+        "scale": False,
+        "categories": Categories(codes, np.array([2, 3]), np.array([0, 1])),
+        "order": np.arange(8)[::-1].copy(),
+        "fills": np.array([[np.nan, 0.0, 1.0], [0.5, np.nan, 1.0]]),
+        "divisors": np.array([[1.0, 2.0, np.nan], [1.0, 2.0, np.nan]]),
     }
 
 
@@ -114,9 +107,17 @@ def _many_labels() -> Arguments:
 
 ENTRIES = (
     Entry("linear_folds", _linear, free=frozenset({"train", "valid", "alphas", "nets"})),
+    Entry(
+        "linear_folds",
+        _mixed,
+        free=frozenset({"train", "valid", "alphas", "nets"}),
+        optional=frozenset({"order", "fills", "divisors"}),
+    ),
     Entry("linear_path", _path, free=frozenset({"x_valid", "alphas", "nets"})),
     Entry("score_numbers", _numbers),
     Entry("score_binary", _binary),
     Entry("score_multiclass", _multiclass, many=_many_classes),
     Entry("confusion_matrices", _confusion, many=_many_labels, free=frozenset({"labels"})),
+    *entries_features.ENTRIES,
+    *entries_models.ENTRIES,
 )

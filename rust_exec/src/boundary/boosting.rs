@@ -4,7 +4,7 @@ use ndarray::Array3;
 use numpy::{IntoPyArray, PyArray3};
 use pyo3::prelude::*;
 
-use super::{borrow, check_matrix, check_threads, run, shaped};
+use super::{borrow, check_matrix, check_threads, run, shaped, to_python};
 use crate::errors::KernelError;
 use crate::kernels::boosting::Prepared;
 use crate::kernels::boosting::losses::Targets;
@@ -20,21 +20,21 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 #[derive(FromPyObject)]
 struct Member {
     loss: String,
-    classes: usize,
+    classes: i64,
     curvature: f64,
     step: f64,
     level: f64,
     learning_rate: f64,
-    stages: Vec<usize>,
-    leaves: Option<usize>,
-    depth: Option<usize>,
-    leaf_rows: usize,
+    stages: Vec<i64>,
+    leaves: Option<i64>,
+    depth: Option<i64>,
+    leaf_rows: i64,
     leaf_curvature: f64,
     l1: f64,
     l2: f64,
     gain: f64,
     row_share: f64,
-    row_interval: usize,
+    row_interval: i64,
     column_share: f64,
     stumps: bool,
     inherit: bool,
@@ -43,11 +43,17 @@ struct Member {
 
 impl Member {
     fn checked(&self) -> Result<Options, KernelError> {
+        // What is below zero is refused as zero is.
+        let count = |value: i64| usize::try_from(value).unwrap_or(0);
+        if self.leaf_rows < 0 {
+            let message = "leaf_rows is out of range";
+            return Err(KernelError::input("bad_option", message));
+        }
         let loss = match self.loss.as_str() {
             "squared" => Loss::Squared,
             "logistic" => Loss::Logistic,
             "softmax" => Loss::Softmax {
-                classes: self.classes,
+                classes: count(self.classes),
                 curvature: self.curvature,
             },
             "poisson" => Loss::Poisson { step: self.step },
@@ -61,17 +67,17 @@ impl Member {
         let options = Options {
             loss,
             learning_rate: self.learning_rate,
-            stages: self.stages.clone(),
+            stages: self.stages.iter().copied().map(count).collect(),
             // Without a limit a tree has a leaf per row at most.
-            leaves: self.leaves.unwrap_or(1 << 17),
-            depth: self.depth.unwrap_or(usize::MAX),
-            leaf_rows: self.leaf_rows,
+            leaves: self.leaves.map_or(1 << 17, count),
+            depth: self.depth.map_or(usize::MAX, count),
+            leaf_rows: count(self.leaf_rows),
             leaf_curvature: self.leaf_curvature,
             l1: self.l1,
             l2: self.l2,
             gain: self.gain,
             row_share: self.row_share,
-            row_interval: self.row_interval,
+            row_interval: count(self.row_interval),
             column_share: self.column_share,
             stumps: self.stumps,
             inherit: self.inherit,
@@ -95,8 +101,8 @@ impl BinnedRows {
         py: Python<'_>,
         x_train: &Bound<'_, PyAny>,
         x_valid: &Bound<'_, PyAny>,
-        max_bins: usize,
-        derived: Vec<Vec<u32>>,
+        max_bins: i64,
+        derived: Vec<Vec<i64>>,
         detect: bool,
         threads: i64,
     ) -> PyResult<Self> {
@@ -106,6 +112,8 @@ impl BinnedRows {
         let prepared = run(py, move || {
             check_matrix("x_train", x.shape())?;
             let workers = check_threads(threads)?;
+            let derived = columns(&derived);
+            let max_bins = usize::try_from(max_bins).unwrap_or(0);
             let all = |n: usize| (0..n as u32).collect::<Vec<u32>>();
             let bins = Bins::fit(x, &all(x.nrows()), &[], max_bins, &workers)?;
             let codes = bins.apply(valid, &all(valid.nrows()), &workers)?;
@@ -125,6 +133,24 @@ impl BinnedRows {
     }
 }
 
+fn member((k, model): (usize, &Bound<'_, PyAny>)) -> PyResult<Member> {
+    model.extract().map_err(|error: PyErr| {
+        let py = model.py();
+        let cause = error
+            .cause(py)
+            .map_or(String::new(), |why| format!(" ({why})"));
+        let message = format!("models[{k}] is no BoostingModel: {error}{cause}");
+        to_python(py, &KernelError::input("bad_option", message))
+    })
+}
+
+/// Of groups of columns those that can be column numbers; the kernel passes over the others, too.
+fn columns(groups: &[Vec<i64>]) -> Vec<Vec<u32>> {
+    let column = |&number: &i64| u32::try_from(number).ok();
+    let group = |group: &Vec<i64>| group.iter().filter_map(column).collect();
+    groups.iter().map(group).collect()
+}
+
 /// See `rust_exec.boosting`.
 #[pyfunction]
 #[pyo3(signature = (rows, y_train, models, *, weight=None, threads=1))]
@@ -132,7 +158,7 @@ fn boosting<'py>(
     py: Python<'py>,
     rows: &Bound<'py, BinnedRows>,
     y_train: &Bound<'py, PyAny>,
-    models: Vec<Member>,
+    models: Vec<Bound<'py, PyAny>>,
     weight: Option<&Bound<'py, PyAny>>,
     threads: i64,
 ) -> PyResult<Vec<Bound<'py, PyArray3<f64>>>> {
@@ -143,6 +169,8 @@ fn boosting<'py>(
     let y = vector(y_train, "y_train")?;
     let weight = weight.map(|w| vector(w, "weight")).transpose()?;
     let prepared = &rows.get().prepared;
+    let members = models.iter().enumerate().map(member);
+    let models = members.collect::<PyResult<Vec<_>>>()?;
     let answers = run(py, move || {
         let workers = check_threads(threads)?;
         let targets = Targets {

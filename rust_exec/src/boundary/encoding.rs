@@ -44,18 +44,25 @@ enum Given<'py> {
 
 impl<'py> Given<'py> {
     fn read(item: &Bound<'py, PyAny>, k: usize) -> PyResult<Self> {
+        let tag = item.get_item(0).and_then(|tag| tag.extract::<String>());
+        let Ok(tag) = tag else {
+            return Err(fault(item.py(), format!("sources[{k}] is no source")));
+        };
         let name = |what: &str| format!("sources[{k}] {what}");
         let vector = |at: usize, what: &str| borrow(&item.get_item(at)?, &name(what), "float64");
         let codes = |at: usize, what: &str| borrow(&item.get_item(at)?, &name(what), "int32");
         let block = |at: usize, what: &str| borrow(&item.get_item(at)?, &name(what), "float64");
-        let tag: String = item.get_item(0)?.extract()?;
         match tag.as_str() {
             "number" => {
                 let (fill, scale) = steps(&item.get_item(2)?, &item.get_item(3)?)?;
                 Ok(Self::Number(vector(1, "values")?, fill, scale))
             }
             "one_hot" => {
-                let width: usize = item.get_item(3)?.extract()?;
+                let width: i64 = item.get_item(3)?.extract()?;
+                let Ok(width) = usize::try_from(width) else {
+                    let message = format!("sources[{k}] has {width} columns");
+                    return Err(fault(item.py(), message));
+                };
                 Ok(Self::OneHot(codes(1, "codes")?, codes(2, "places")?, width))
             }
             "table" => Ok(Self::Table(codes(1, "codes")?, vector(2, "values")?)),
@@ -142,12 +149,15 @@ fn row_numbers(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<u32>> {
 #[pyo3(signature = (sources, train, valid, *, by_columns=false, threads=1))]
 fn encode_fold<'py>(
     py: Python<'py>,
-    sources: &Bound<'py, PyList>,
+    sources: &Bound<'py, PyAny>,
     train: &Bound<'py, PyAny>,
     valid: &Bound<'py, PyAny>,
     by_columns: bool,
     threads: i64,
 ) -> PyResult<Pair<'py>> {
+    let Ok(sources) = sources.cast::<PyList>() else {
+        return Err(fault(py, "sources must be a list".into()));
+    };
     let given: Vec<Given<'py>> = sources
         .iter()
         .enumerate()
@@ -158,9 +168,10 @@ fn encode_fold<'py>(
     let views = given.iter().enumerate().map(|(k, one)| one.view(k));
     let views: Vec<Source<'_>> = views.collect::<PyResult<_>>()?;
     let order = order(by_columns);
-    let width = views.iter().map(Source::width).sum();
-    let out = zeros(py, [rows, width], order);
-    let out_valid = zeros(py, [rows_valid, width], order);
+    let widths = views.iter().map(Source::width);
+    let width = widths.fold(0, usize::saturating_add);
+    let out = zeros(py, [rows, width], order)?;
+    let out_valid = zeros(py, [rows_valid, width], order)?;
     let found = {
         let (mut first, mut second) = (out.try_readwrite()?, out_valid.try_readwrite()?);
         let sides = (first.as_slice_mut()?, second.as_slice_mut()?);
@@ -175,9 +186,17 @@ fn encode_fold<'py>(
     })
 }
 
-/// Allocated by NumPy, which asks for large pages.
-fn zeros(py: Python<'_>, shape: [usize; 2], order: Order) -> Bound<'_, PyArray2<f64>> {
-    PyArray2::zeros(py, shape, order == Order::Columns)
+/// Allocated by NumPy, which asks for large pages; its own function says when there is no room.
+fn zeros(py: Python<'_>, shape: [usize; 2], order: Order) -> PyResult<Bound<'_, PyArray2<f64>>> {
+    let order = if order == Order::Columns { "F" } else { "C" };
+    let made = py
+        .import("numpy")?
+        .call_method1("zeros", (shape, "f8", order));
+    Ok(made.map_err(|error| too_large(py, &error))?.cast_into()?)
+}
+
+fn too_large(py: Python<'_>, error: &PyErr) -> PyErr {
+    to_python(py, &KernelError::input("too_large", error.to_string()))
 }
 
 fn order(by_columns: bool) -> Order {
@@ -208,8 +227,8 @@ fn scale_pair<'py>(
         order(!valid.is_c_contiguous()),
     );
     let (train, valid) = (train.as_array(), valid.as_array());
-    let out = zeros(py, shape, orders.0);
-    let out_valid = zeros(py, shape_valid, orders.1);
+    let out = zeros(py, shape, orders.0)?;
+    let out_valid = zeros(py, shape_valid, orders.1)?;
     let found = {
         let (mut first, mut second) = (out.try_readwrite()?, out_valid.try_readwrite()?);
         let sides = (first.as_slice_mut()?, second.as_slice_mut()?);
@@ -238,21 +257,26 @@ fn scale_pair<'py>(
 fn count_codes<'py>(
     py: Python<'py>,
     codes: &Bound<'py, PyAny>,
-    size: usize,
+    size: i64,
     rows: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
     let codes = borrow::<i32, ndarray::Ix1>(codes, "codes", "int32")?;
     let rows = borrow::<i64, ndarray::Ix1>(rows, "rows", "int64")?;
     let codes = contiguous(&codes, 0)?;
     let rows = rows.as_array();
-    let counts = run(py, move || {
-        if size > i32::MAX as usize {
-            let message = format!("size is {size}, more than codes can count");
-            return Err(KernelError::input("bad_codes", message));
-        }
-        count(codes, size, rows)
-    })?;
-    Ok(counts.into_pyarray(py))
+    if !(0..=i64::from(i32::MAX)).contains(&size) {
+        let message = format!("size is {size}, which is no number of codes");
+        return Err(to_python(py, &KernelError::input("bad_codes", message)));
+    }
+    let made = py.import("numpy")?.call_method1("zeros", (size, "i8"));
+    let made = made.map_err(|error| too_large(py, &error))?;
+    let out: Bound<'py, PyArray1<i64>> = made.cast_into()?;
+    {
+        let mut counts = out.try_readwrite()?;
+        let counts = counts.as_slice_mut()?;
+        run(py, move || count(codes, rows, counts))?;
+    }
+    Ok(out)
 }
 
 /// See `rust_exec.column_sums`.

@@ -25,7 +25,7 @@ fn forest<'py>(
     y_train: &Bound<'py, PyAny>,
     x_valid: &Bound<'py, PyAny>,
     sizes: Vec<i64>,
-    seeds: Vec<u64>,
+    seeds: Vec<i128>,
     classes: i64,
     entropy: bool,
     weights: Option<&Bound<'py, PyAny>>,
@@ -76,6 +76,22 @@ fn forest<'py>(
     };
     let sizes: Vec<usize> = sizes.into_iter().map(count).collect();
     let found = run(py, move || {
+        let seeds = seeds.iter().map(|&seed| u64::try_from(seed));
+        let Ok(seeds) = seeds.collect::<Result<Vec<_>, _>>() else {
+            let message = "seeds must be between 0 and 2^64 - 1";
+            return Err(KernelError::input("bad_seed", message));
+        };
+        if sizes.iter().any(|&size| size > MAX_TREES) {
+            let message = format!("more than {MAX_TREES} trees");
+            return Err(KernelError::input("bad_size", message));
+        }
+        if sampling
+            .draws
+            .is_some_and(|draws| draws > u32::MAX as usize)
+        {
+            let message = format!("more than {} draws", u32::MAX);
+            return Err(KernelError::input("bad_shape", message));
+        }
         check_matrix("x_train", x.shape())?;
         check_length("y_train", y.len(), "x_train", x.nrows())?;
         if x_valid.nrows() >= u32::MAX as usize {
@@ -92,7 +108,6 @@ fn forest<'py>(
         let workers = check_threads(threads)?;
         let all = |rows: usize| (0..rows as u32).collect::<Vec<_>>();
         let bins = Bins::fit(x, &all(x.nrows()), &[], MAX_BINS, &workers)?;
-        let codes = bins.apply(x_valid, &all(x_valid.nrows()), &workers)?;
         let (y, weights) = (y.to_vec(), weights.map(|weights| weights.to_vec()));
         let training = Training {
             bins: &bins,
@@ -105,7 +120,7 @@ fn forest<'py>(
             &shape,
             &sampling,
             (&seeds, &sizes),
-            &codes,
+            x_valid,
             &workers,
         )
     })?;
@@ -115,6 +130,9 @@ fn forest<'py>(
 
 /// Most classes; each node of a tree has as many numbers.
 const MAX_CLASSES: usize = 1000;
+
+/// Most trees; more would not end.
+const MAX_TREES: usize = 1 << 24;
 
 /// Whether scikit-learn's trees take the value: NaN, or a float32.
 fn fits(value: f64) -> bool {

@@ -81,20 +81,22 @@ struct Terms<'py> {
     classes: Borrowed<'py, u8, Ix1>,
 }
 
-type Settings<'py> = (String, usize, (usize, usize), bool, Pair<'py>, Pair<'py>);
+type Settings<'py> = (String, i64, (i64, i64), bool, Pair<'py>, Pair<'py>);
 
 impl<'py> Terms<'py> {
     fn read(settings: Settings<'py>) -> PyResult<Self> {
         let (analyzer, least, range, lower, stop_words, classes) = settings;
+        // What is below zero is refused as zero is.
+        let count = |value: i64| usize::try_from(value).unwrap_or(0);
         let kind = match analyzer.as_str() {
-            "word" => Some(Kind::Words(least)),
+            "word" => Some(Kind::Words(count(least))),
             "char" => Some(Kind::Chars),
             "char_wb" => Some(Kind::CharsInWords),
             _ => None,
         };
         Ok(Self {
             kind,
-            range,
+            range: (count(range.0), count(range.1)),
             lower,
             stop_words: Held::new(&stop_words, "stop_words")?,
             characters: borrow(&classes.0, "characters", "uint32")?,
@@ -249,7 +251,7 @@ fn equal_rows<'py>(
     py: Python<'py>,
     matrix: Sparse<'py>,
     width: usize,
-    most: usize,
+    most: i64,
 ) -> PyResult<Option<Codes<'py>>> {
     let values: Borrowed<'py, u8, Ix1> = borrow(&matrix.0, "data", "uint8")?;
     let indices: Borrowed<'py, i32, Ix1> = borrow(&matrix.1, "indices", "int32")?;
@@ -260,7 +262,8 @@ fn equal_rows<'py>(
     );
     let indptr = contiguous(&indptr, "indptr")?;
     let found = run(py, move || {
-        Ok(SparseRows::new(indptr, indices, values, width)?.equal(most))
+        let rows = SparseRows::new(indptr, indices, values, width)?;
+        Ok(rows.equal(usize::try_from(most).unwrap_or(0)))
     })?;
     Ok(found.map(|(codes, firsts)| (codes.into_pyarray(py), firsts.into_pyarray(py))))
 }

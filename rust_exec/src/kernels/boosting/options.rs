@@ -6,6 +6,9 @@ use crate::errors::KernelError;
 /// Most leaves of a tree; more would be a fault of the caller, or a tree per row.
 const MAX_LEAVES: usize = 1 << 17;
 
+/// Most rounds; more would not end.
+const MAX_ROUNDS: usize = 1 << 24;
+
 /// What the trees are fitted to, with the second derivatives that the replaced library uses.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Loss {
@@ -133,7 +136,9 @@ impl Options {
             ),
             (
                 "stages",
-                !ascending || self.stages.first().is_none_or(|&s| s == 0),
+                !ascending
+                    || self.stages.first().is_none_or(|&s| s == 0)
+                    || self.rounds() > MAX_ROUNDS,
             ),
             ("leaves", self.leaves < 2 || self.leaves > MAX_LEAVES),
             ("depth", self.depth == 0),

@@ -94,13 +94,12 @@ pub fn encode(
     Ok(Ok(()))
 }
 
-/// How often each code comes up among `rows`; codes from `size` on are counted nowhere.
+/// Adds to `counts` how often each code comes up among `rows`; other codes are counted nowhere.
 pub fn count(
     codes: &[i32],
-    size: usize,
     rows: ArrayView1<'_, i64>,
-) -> Result<Vec<i64>, KernelError> {
-    let mut counts = vec![0; size];
+    counts: &mut [i64],
+) -> Result<(), KernelError> {
     for &row in rows {
         let Some(&code) = usize::try_from(row).ok().and_then(|row| codes.get(row)) else {
             let message = format!("row {row} is asked for, but there are {}", codes.len());
@@ -111,7 +110,7 @@ pub fn count(
             *count += 1;
         }
     }
-    Ok(counts)
+    Ok(())
 }
 
 fn fitted(source: &Source<'_>, train: &[u32], valid: &[u32]) -> Result<Option<Fitted>, Declined> {

@@ -225,7 +225,9 @@ fn matrices_are_scaled_in_their_own_order() {
 fn codes_are_counted_among_rows() {
     let codes = [0, 1, 1, 7, -2];
     let rows = array![0, 1, 2, 3, 4, 1];
-    assert_eq!(count(&codes, 2, rows.view()).unwrap(), [1, 3]);
-    let beyond = count(&codes, 2, array![5].view()).unwrap_err();
+    let mut counts = [0; 2];
+    count(&codes, rows.view(), &mut counts).unwrap();
+    assert_eq!(counts, [1, 3]);
+    let beyond = count(&codes, array![5].view(), &mut counts).unwrap_err();
     assert_eq!(beyond.code(), "index_out_of_range");
 }

@@ -1,5 +1,7 @@
 //! Random forests and extremely randomised trees on bins.
 
+use ndarray::{ArrayView2, CowArray, Ix2};
+
 use super::bins::Bins;
 use super::classes::Classes;
 use super::criterion::{Criterion, Kind, Values};
@@ -37,17 +39,22 @@ pub struct Training<'a> {
     pub task: Task,
 }
 
-/// Forests of every seed and size on the rows of `codes` (column by column, as `Bins::apply`
-/// gives them): (seeds, sizes, rows, width) numbers. Trees of a seed come one after the other
+/// Forests of every seed and size on the rows of `asked` (rows, features), by their values and
+/// not by bins, which would send unseen ones elsewhere: (seeds, sizes, rows, width) numbers. Trees of a seed come one after the other
 /// from streams of their own, so that a smaller forest is the beginning of a larger.
 pub fn forests(
     training: &Training,
     shape: &Shape,
     sampling: &Sampling,
     (seeds, sizes): (&[u64], &[usize]),
-    codes: &[u8],
+    asked: ArrayView2<'_, f64>,
     workers: &Workers,
 ) -> Result<Vec<f64>, KernelError> {
+    if asked.ncols() != training.bins.features {
+        let (given, known) = (asked.ncols(), training.bins.features);
+        let message = format!("x_valid has {given} columns, but x_train has {known}");
+        return Err(KernelError::input("shape_mismatch", message));
+    }
     check(training, shape, sampling, seeds, sizes)?;
     let scaled = training.weights.map(around_one);
     let training = &Training {
@@ -64,7 +71,7 @@ pub fn forests(
         sampling,
         seeds,
         sizes,
-        codes,
+        asked: asked.as_standard_layout(),
         workers,
     };
     let values = |kind| Values {
@@ -164,7 +171,8 @@ struct Run<'a> {
     sampling: &'a Sampling,
     seeds: &'a [u64],
     sizes: &'a [usize],
-    codes: &'a [u8],
+    /// Copied only if its rows are not contiguous.
+    asked: CowArray<'a, f64, Ix2>,
     workers: &'a Workers,
 }
 
@@ -174,7 +182,7 @@ const BATCH: usize = 4;
 impl Run<'_> {
     fn all<C: Criterion>(&self, criterion: &C) -> Vec<f64> {
         let features = self.training.bins.features;
-        let asked = by_row(self.codes, features);
+        let asked = self.asked.as_slice().unwrap_or_default();
         let width = criterion.width();
         let ends = match (self.sampling.draws, self.training.weights) {
             (Some(_), Some(weights)) => Some(cumulated(weights)),
@@ -192,7 +200,7 @@ impl Run<'_> {
                     self.tree(criterion, seed, done + k, ends.as_deref())
                 });
                 for tree in trees {
-                    tree.add(&asked, features, &mut sums);
+                    tree.add(asked, features, &mut sums);
                     done += 1;
                     for (answer, &size) in answers.iter_mut().zip(self.sizes) {
                         if size == done {
@@ -229,16 +237,4 @@ impl Run<'_> {
         );
         grow(training.bins, criterion, self.shape, rows, &mut random)
     }
-}
-
-/// Codes row by row instead of column by column.
-fn by_row(codes: &[u8], features: usize) -> Vec<u8> {
-    let rows = codes.len() / features;
-    let mut found = vec![0; codes.len()];
-    for (feature, column) in codes.chunks_exact(rows.max(1)).enumerate() {
-        for (row, &code) in column.iter().enumerate() {
-            found[row * features + feature] = code;
-        }
-    }
-    found
 }

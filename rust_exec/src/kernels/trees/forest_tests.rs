@@ -44,15 +44,15 @@ fn data(rows: usize) -> (Array2<f64>, Vec<f64>) {
 
 struct Fitted {
     bins: Bins,
-    codes: Vec<u8>,
+    x: Array2<f64>,
 }
 
 fn fitted(x: &Array2<f64>) -> Fitted {
     let workers = Workers::new(1).unwrap();
     let rows: Vec<u32> = (0..x.nrows() as u32).collect();
     let bins = Bins::fit(x.view(), &rows, &[], 255, &workers).unwrap();
-    let codes = bins.apply(x.view(), &rows, &workers).unwrap();
-    Fitted { bins, codes }
+    let x = x.clone();
+    Fitted { bins, x }
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -73,7 +73,7 @@ fn run(
         task,
     };
     let workers = Workers::new(threads).unwrap();
-    let answer = forests(&training, shape, sampling, asked, &found.codes, &workers);
+    let answer = forests(&training, shape, sampling, asked, found.x.view(), &workers);
     answer.map_err(|error| error.code())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BinaryHeap;
 
-use super::bins::{Bins, MISSING};
+use super::bins::Bins;
 use super::criterion::{Criterion, Limits, goes_left};
 use super::random::Random;
 use super::sample::Sample;
@@ -28,7 +28,8 @@ pub struct Node {
     feature: u32,
     /// The right child comes after it.
     left: u32,
-    code: u8,
+    /// Values up to it go left.
+    threshold: f64,
     missing_left: bool,
 }
 
@@ -43,19 +44,19 @@ pub struct Tree {
 const ABREAST: usize = 8;
 
 impl Tree {
-    /// Adds the leaf values of rows to `sums` (rows, width); `codes` are (rows, features).
-    pub fn add(&self, codes: &[u8], features: usize, sums: &mut [f64]) {
-        let rows = codes.chunks(ABREAST * features);
-        for (codes, sums) in rows.zip(sums.chunks_mut(ABREAST * self.width)) {
+    /// Adds the leaf values of rows to `sums` (rows, width); `values` are (rows, features).
+    pub fn add(&self, values: &[f64], features: usize, sums: &mut [f64]) {
+        let rows = values.chunks(ABREAST * features);
+        for (values, sums) in rows.zip(sums.chunks_mut(ABREAST * self.width)) {
             let mut at = [0u32; ABREAST];
-            let at = &mut at[..codes.len() / features];
+            let at = &mut at[..values.len() / features];
             let mut moved = true;
             while moved {
                 moved = false;
-                for (place, row) in at.iter_mut().zip(codes.chunks_exact(features)) {
+                for (place, row) in at.iter_mut().zip(values.chunks_exact(features)) {
                     let node = &self.nodes[*place as usize];
-                    let code = row[node.feature as usize];
-                    let left = (code <= node.code) | ((code == MISSING) & node.missing_left);
+                    let value = row[node.feature as usize];
+                    let left = (value <= node.threshold) | (value.is_nan() & node.missing_left);
                     let next = node.left + u32::from(!left);
                     moved |= next != *place;
                     *place = next;
@@ -228,8 +229,8 @@ impl<C: Criterion> Grower<'_, C> {
         self.tree.nodes.push(Node {
             feature: 0,
             left: 0,
-            code: 0,
-            missing_left: false,
+            threshold: f64::INFINITY,
+            missing_left: true,
         });
         self.close(own);
     }
@@ -237,8 +238,9 @@ impl<C: Criterion> Grower<'_, C> {
     fn close(&mut self, node: usize) {
         let closed = &mut self.tree.nodes[node];
         closed.left = node as u32;
-        // Every code goes left.
-        closed.code = MISSING;
+        // Every value goes left.
+        closed.threshold = f64::INFINITY;
+        closed.missing_left = true;
     }
 
     fn children(&mut self, parent: &Open, middle: usize) -> (Open, Open) {
@@ -293,7 +295,7 @@ impl<C: Criterion> Grower<'_, C> {
         let middle = self.partition(open, &split);
         let node = &mut self.tree.nodes[open.node];
         node.feature = split.feature as u32;
-        node.code = split.code;
+        node.threshold = split.threshold;
         node.missing_left = split.cut.missing_left;
         Some((middle, decrease))
     }

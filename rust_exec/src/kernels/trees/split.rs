@@ -9,9 +9,9 @@ use super::random::Random;
 pub struct Split {
     pub feature: usize,
     pub cut: Cut,
-    /// Codes up to it go left. It lies between `cut.last` and `cut.next`: rows that were not in
-    /// the node may have codes in between.
-    pub code: u8,
+    /// Values up to it go left, those of rows that were not in the node as well. Bins do not
+    /// round it: in the middle between the values of the node, or where it was drawn.
+    pub threshold: f64,
 }
 
 /// What a search needs to hold, made once per tree.
@@ -26,6 +26,8 @@ pub struct Search<'a, C: Criterion> {
     features: Vec<u32>,
     cells: C::Cells,
     codes: Vec<u8>,
+    /// Where the last random cut was drawn.
+    drawn: f64,
 }
 
 impl<'a, C: Criterion> Search<'a, C> {
@@ -45,6 +47,7 @@ impl<'a, C: Criterion> Search<'a, C> {
             features: (0..bins.features as u32).collect(),
             cells: criterion.cells(),
             codes: Vec::new(),
+            drawn: f64::NAN,
         }
     }
 
@@ -58,7 +61,7 @@ impl<'a, C: Criterion> Search<'a, C> {
         random: &mut Random,
     ) -> Option<Split> {
         let mut best: Option<Cut> = None;
-        let (mut feature, mut varying) = (0, 0usize);
+        let (mut feature, mut varying, mut drawn) = (0, 0usize, f64::NAN);
         for visited in 0..self.bins.features {
             if visited >= self.tried && varying > 0 {
                 break;
@@ -76,13 +79,14 @@ impl<'a, C: Criterion> Search<'a, C> {
                 if let Some(cut) = found {
                     best = Some(cut);
                     feature = candidate;
+                    drawn = self.drawn;
                 }
             }
         }
         best.map(|cut| Split {
             feature,
             cut,
-            code: self.between(feature, &cut),
+            threshold: self.threshold(feature, &cut, drawn),
         })
     }
 
@@ -145,6 +149,7 @@ impl<'a, C: Criterion> Search<'a, C> {
         let (from, to) = (spans[low as usize].low, spans[high as usize].high);
         let at = from + (to - from) * random.uniform();
         let last = cut_at(spans, low, high, at);
+        self.drawn = at;
         let mut missing_left = missing > 0 && random.below(2) == 1;
         let left = self.criterion.left(codes, rows, last, missing_left);
         if missing == 0 {
@@ -155,19 +160,31 @@ impl<'a, C: Criterion> Search<'a, C> {
         Some(self.criterion.judge(&left, total, self.limits, cut, best))
     }
 
-    /// The last code with values up to the middle between both sides: rows that were not in
-    /// the node then go where scikit-learn's threshold sends them, if their values were seen.
-    fn between(&self, feature: usize, cut: &Cut) -> u8 {
-        let Some(next) = cut.next else {
-            return cut.last;
-        };
+    /// The value that a cut stands for: as drawn, or in the middle between both sides of the
+    /// node, as scikit-learn has it.
+    fn threshold(&self, feature: usize, cut: &Cut, drawn: f64) -> f64 {
         let spans = &self.bins.spans[feature];
-        let (last, next) = (cut.last as usize, next as usize);
-        let middle = spans[last].high / 2.0 + spans[next].low / 2.0;
-        let within = &spans[last + 1..next];
-        let more = within.partition_point(|span| span.low / 2.0 + span.high / 2.0 <= middle);
-        (last + more) as u8
+        let last = cut.last as usize;
+        let Some(next) = cut.next else {
+            // Only missing values go right, or the cut was drawn: not beyond the bins beside it.
+            let Some(beside) = spans.get(last + 1).filter(|_| self.random_cuts) else {
+                return f64::INFINITY;
+            };
+            let inside = (spans[last].high..beside.low).contains(&drawn);
+            return if inside {
+                drawn
+            } else {
+                middle(spans[last].high, beside.low)
+            };
+        };
+        middle(spans[last].high, spans[next as usize].low)
     }
+}
+
+/// In the middle of two values, and below the greater one.
+fn middle(low: f64, high: f64) -> f64 {
+    let middle = low / 2.0 + high / 2.0;
+    if middle < high { middle } else { low }
 }
 
 /// The last code on the left of a cut at a value, at least `low` and below `high` where they
