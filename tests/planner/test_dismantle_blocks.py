@@ -67,7 +67,7 @@ def test_sparse_or_dense_is_decided_on_the_training_rows(
         "metrics": ["mse"],
         "features": "make_column_transformer((OneHotEncoder(handle_unknown='ignore'), ['owner']), "
         f"('passthrough', ['age']), sparse_threshold={threshold})",
-        "model": "LinearRegression()",
+        "model": "Lasso(positive=True)",
     }
     frame = flats()
     wanted = expected(
