@@ -5,6 +5,7 @@ would need at least. Output: a `Row`. All at one thread and in processor time, w
 the machine do not change; ours at two threads by the clock.
 """
 
+import ctypes
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -99,6 +100,8 @@ def _median_of(work: Callable[[], Any], clock: Callable[[], float]) -> float:
 
 def peak_of(work: Callable[[], Any]) -> int:
     """Bytes by which the process grew at most while `work` ran (its output included)."""
+    # What was freed before must not hide what is taken now.
+    ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # sets the peak to what is resident now
     before = _resident("VmHWM")
     work()
