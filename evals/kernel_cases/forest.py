@@ -5,11 +5,8 @@ and `evals.equivalence` compares distributions.
 """
 
 import json
-import os
-import subprocess
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,14 +22,14 @@ from evals.kernel_cases.base import (
     seconds_of,
 )
 from evals.kernel_cases.forest_library import COLUMNS, Job, data, measure, score
+from evals.kernel_cases.intel import intel_seconds
 from executor.backends.base import Context
 from executor.backends.trees import stand_ins
 from planner.expressions import Call
 from planner.ops import Fit
 from planner.trees import statistical
 
-SKLEARNEX = Path(".venv-sklearnex/bin/python")
-_LIMIT = 120.0  # seconds that the other library may take for a row
+_LIBRARY = "evals.kernel_cases.forest_library"
 _DIFFERENCE = 0.02
 
 
@@ -58,34 +55,16 @@ def _measured(job: Job, machine: Machine) -> Outcome:
     moved = job.trees * levels * drawn * (job.max_features * COLUMNS + 20)
     return Outcome(
         ours=seconds_of(work),
-        libraries={"scikit-learn": library["seconds"], "sklearnex": _other(job)},
+        libraries={
+            "scikit-learn": library["seconds"],
+            "sklearnex": intel_seconds(_LIBRARY, [json.dumps(asdict(job))]),
+        },
         limit=machine.seconds(moved),
         difference=relative_difference([found], [library["score"]]),
         bound=_DIFFERENCE,
         two=(clock_seconds_of(partial(work, 2)), clock_seconds_of(work)),
         peak=peak_of(work),
     )
-
-
-def _other(job: Job) -> float | None:
-    """Seconds of scikit-learn-intelex in its own environment; None if it has none."""
-    if not SKLEARNEX.exists():
-        return None
-    command = [str(SKLEARNEX), "-m", "evals.kernel_cases.forest_library", json.dumps(asdict(job))]
-    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    try:
-        done = subprocess.run(
-            # oneDAL takes its threads from the cores it may run on.
-            ["taskset", "-c", "0", *command],
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT,
-            check=True,
-            env={**os.environ, **threads},
-        )
-    except (subprocess.SubprocessError, OSError):
-        return None
-    return float(json.loads(done.stdout.splitlines()[-1])["seconds"])
 
 
 def _case(job: Job, *targets: Target) -> Case:

@@ -1,11 +1,8 @@
 """The linear family: ridge, least squares and elastic nets of all folds from one pass."""
 
 import json
-import os
-import subprocess
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +17,7 @@ from evals.kernel_cases.base import (
     relative_difference,
     seconds_of,
 )
+from evals.kernel_cases.intel import intel_seconds
 from evals.kernel_cases.linear_library import FOLDS, Job, data, folds, measure
 from executor.backends.base import Context
 from executor.backends.rust import RustBackend
@@ -27,8 +25,7 @@ from planner.errors import StratumError
 from planner.expressions import Call
 from planner.ops_linear import LinearFolds
 
-SKLEARNEX = Path(".venv-sklearnex/bin/python")
-_LIMIT = 60.0  # seconds that the other library may take for a row
+_LIBRARY = "evals.kernel_cases.linear_library"
 _NET_DIFFERENCE = 1e-6
 _DIFFERENCE = 1e-9
 
@@ -60,7 +57,7 @@ def _measured(job: Job, machine: Machine) -> Outcome:
         libraries={
             "scikit-learn": library["seconds"],
             "ElasticNetCV": library["cv"],
-            "sklearnex": _other(job),
+            "sklearnex": intel_seconds(_LIBRARY, [json.dumps(asdict(job))], limit=60.0),
         },
         limit=machine.seconds(2 * x.nbytes, products),
         difference=relative_difference(errors[chosen], list(library["scores"].values())),
@@ -69,28 +66,6 @@ def _measured(job: Job, machine: Machine) -> Outcome:
         two=(clock_seconds_of(partial(work, 2)), clock_seconds_of(work)),
         peak=peak_of(work),
     )
-
-
-def _other(job: Job) -> float | None:
-    """Seconds of scikit-learn-intelex in its own environment; None if it has none."""
-    if not SKLEARNEX.exists():
-        return None
-    command = [str(SKLEARNEX), "-m", "evals.kernel_cases.linear_library", json.dumps(asdict(job))]
-    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    try:
-        done = subprocess.run(
-            # oneDAL takes its threads from the cores it may run on.
-            ["taskset", "-c", "0", *command],
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT,
-            check=True,
-            env={**os.environ, **threads},
-        )
-    except (subprocess.SubprocessError, OSError):
-        return None
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return float(found["seconds"])
 
 
 def _case(job: Job, *targets: Target) -> Case:

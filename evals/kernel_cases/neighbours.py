@@ -1,12 +1,9 @@
 """Nearest neighbours: every number of neighbours and weighting of a fold from one search."""
 
 import json
-import os
-import subprocess
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -22,6 +19,7 @@ from evals.kernel_cases.base import (
     relative_difference,
     seconds_of,
 )
+from evals.kernel_cases.intel import intel_seconds
 from evals.kernel_cases.neighbours_library import (
     SIZES,
     WEIGHTS,
@@ -38,8 +36,7 @@ from planner.expressions import Call
 from planner.ops import Fit
 from planner.ops_neighbours import NeighbourFits
 
-SKLEARNEX = Path(".venv-sklearnex/bin/python")
-_LIMIT = 120.0  # seconds that the other library may take for a row
+_LIBRARY = "evals.kernel_cases.neighbours_library"
 _DIFFERENCE = 1e-9
 
 
@@ -62,7 +59,11 @@ def _measured(job: Job, machine: Machine) -> Outcome:
     train, valid = (len(side) for side in split[0])
     return Outcome(
         ours=seconds_of(work),
-        libraries={"scikit-learn": seconds, "NumPy, shared": shared(job), "sklearnex": _other(job)},
+        libraries={
+            "scikit-learn": seconds,
+            "NumPy, shared": shared(job),
+            "sklearnex": intel_seconds(_LIBRARY, [json.dumps(asdict(job))]),
+        },
         limit=machine.seconds(products=2.0 * train * valid * job.columns * job.folds),
         difference=relative_difference(found, [wanted[member] for member in members]),
         bound=_DIFFERENCE,
@@ -85,27 +86,6 @@ def _declined(work: Callable[[], object]) -> int:
     with patch.object(neighbours, "kernel_search", noted):
         work()
     return answered.count(False)
-
-
-def _other(job: Job) -> float | None:
-    """Seconds of scikit-learn-intelex in its own environment; None if it has none."""
-    if not SKLEARNEX.exists():
-        return None
-    command = [str(SKLEARNEX), "-m", "evals.kernel_cases.neighbours_library"]
-    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    try:
-        done = subprocess.run(
-            # oneDAL takes its threads from the cores it may run on.
-            ["taskset", "-c", "0", *command, json.dumps(asdict(job))],
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT,
-            check=True,
-            env={**os.environ, **threads},
-        )
-    except (subprocess.SubprocessError, OSError):
-        return None
-    return float(json.loads(done.stdout.splitlines()[-1]))
 
 
 def _case(job: Job, *targets: Target) -> Case:

@@ -113,7 +113,7 @@ def main() -> int:
         patch_sklearn(verbose=False)
     except ImportError:
         return 1
-    print(json.dumps(models(Job(**json.loads(sys.argv[1])))[0]))
+    print(json.dumps({"seconds": models(Job(**json.loads(sys.argv[1])))[0]}))
     return 0
 
 
