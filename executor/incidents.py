@@ -1,13 +1,17 @@
 """What can go wrong around a task, as errors that an agent can act on.
 
-Input: limits, measurements and tasks. Output: `StratumError` values.
+Input: limits, measurements and tasks. Output: `StratumError` values; and what nobody foresaw is
+kept from the thread that serves all jobs.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from planner.errors import ExecutionError, StratumError
 from planner.plan import Task
+
+_LOG = logging.getLogger(__name__)
 
 
 def over_memory(used: int, allowed: int) -> ExecutionError:
@@ -72,3 +76,11 @@ def scanned_files(task: Task, dataset: Callable[[str], Path]) -> dict[str, str]:
             hint="Register the file again with add_dataset.",
         )
     return {fingerprint: str(file) for fingerprint, file in files.items()}
+
+
+def guarded(action: Callable[[], None]) -> None:
+    """One job that goes wrong must never end the thread that serves all of them."""
+    try:
+        action()
+    except Exception:
+        _LOG.exception("the scheduler failed in one step, and goes on")

@@ -22,6 +22,7 @@ from executor.budget import Ledger
 from executor.catalog_rows import JobState
 from executor.fleet import Fleet
 from executor.incidents import (
+    guarded,
     over_memory,
     over_time,
     scanned_files,
@@ -163,15 +164,15 @@ class Scheduler:
             selector.register(self._wake_read, selectors.EVENT_READ)
             selector.register(self._fleet.pool, selectors.EVENT_READ)
             for _ in range(self._ledger.cores):
-                _guarded(self._fleet.fork)
+                guarded(self._fleet.fork)
             while not self._closing:
-                _guarded(self._dispatch)
-                _guarded(self._tell)
+                guarded(self._dispatch)
+                guarded(self._tell)
                 pending = self._fleet.busy or self._fleet.starting or len(self._queue)
                 selector.select(_TICK if pending or self._queue.deadlines else None)
                 self._drain()
-                _guarded(self._poll)
-                _guarded(self._enforce)
+                guarded(self._poll)
+                guarded(self._enforce)
         finally:
             selector.close()
             self._end()
@@ -182,7 +183,7 @@ class Scheduler:
                 pass
         # Not those that come meanwhile: workers must be looked after in between.
         for _ in range(len(self._commands)):
-            _guarded(self._commands.popleft())
+            guarded(self._commands.popleft())
 
     def _tell(self) -> None:
         was, self._was_full = self._was_full, self.full
@@ -191,7 +192,7 @@ class Scheduler:
 
     def _poll(self) -> None:
         for running, event, pid in self._fleet.events():
-            _guarded(partial(self._handle, running, event, pid))
+            guarded(partial(self._handle, running, event, pid))
         if self._fleet.failing:
             self._give_up(Exit("fork").error())
 
@@ -201,10 +202,10 @@ class Scheduler:
         self._drain()
         error = ExecutionError("cancelled", "The server was shut down before this was finished.")
         for job in self._queue.jobs():
-            _guarded(partial(job.stop, error, "interrupted"))
+            guarded(partial(job.stop, error, "interrupted"))
         for running in [*self._queue.calls, *(r for _, r in self._fleet.busy.values())]:
             running.fail_call(error)
-        _guarded(self._end_processes)
+        guarded(self._end_processes)
         os.close(self._wake_read)
         os.close(self._wake_write)
         self._closed.set()
@@ -391,11 +392,3 @@ class Scheduler:
             "datasets": scanned_files(running.task, self._dataset),
             "memory": f"{max(int(self._ledger.memory * _DATA_SHARE / 1e6), 1)}MB",
         }
-
-
-def _guarded(action: Callable[[], None]) -> None:
-    """One job that goes wrong must never end the thread that serves all of them."""
-    try:
-        action()
-    except Exception:
-        _LOG.exception("the scheduler failed in one step, and goes on")

@@ -4,12 +4,12 @@
 //! A depth-wise tree without a limit to its leaves is the same tree. The smaller child's
 //! histograms are filled from its rows, the other's are what the parent has beyond them.
 
-use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use super::histogram::{CELLS, Cells, Packing, add, by_combination, subtract};
+use super::candidates::{Best, Waiting};
+use super::histogram::{CELLS, Cells, Input, Packing, add, subtract};
 use super::layout::{Group, Tile};
 use super::options::Options;
 use super::split::{Found, Node, Rules, Search};
@@ -58,34 +58,6 @@ pub struct Leaf {
     /// The split above it, and whether it is on its left.
     above: Option<(usize, bool)>,
 }
-
-/// A leaf that waits to be split.
-struct Waiting {
-    gain: f64,
-    leaf: usize,
-}
-
-impl Ord for Waiting {
-    /// The greatest gain first; of equal ones the first leaf.
-    fn cmp(&self, other: &Self) -> Ordering {
-        let by_gain = self.gain.total_cmp(&other.gain);
-        by_gain.then_with(|| other.leaf.cmp(&self.leaf))
-    }
-}
-
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Waiting {}
 
 /// Gradients that a tree is fitted to.
 #[derive(Clone, Copy)]
@@ -261,49 +233,6 @@ impl<'a> Grower<'a> {
         };
         let (own, sibling): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         (Best::of(own), Best::of(sibling))
-    }
-}
-
-/// What a group's histograms are filled from.
-enum Input {
-    Rows,
-    /// Gradients by combination.
-    Sums(Vec<i64>),
-    /// Combinations by row, where the rows are fewer than the combinations.
-    Codes(Vec<u32>),
-}
-
-impl Input {
-    fn of(group: &Group, rows: Option<&[u32]>, values: &[i64]) -> Self {
-        match (&group.factor, rows) {
-            (None, _) => Self::Rows,
-            (Some(factor), Some(rows)) if rows.len() < factor.rows.len() => {
-                Self::Codes(rows.iter().map(|&row| factor.codes[row as usize]).collect())
-            }
-            (Some(factor), _) => Self::Sums(by_combination(factor, rows, values)),
-        }
-    }
-}
-
-/// The best split of a node, and by tile the features that have one.
-#[derive(Default)]
-struct Best {
-    found: Option<Found>,
-    open: Vec<u16>,
-}
-
-impl Best {
-    /// The greatest gain; of equal ones the first feature.
-    fn of(tiles: Vec<(Option<Found>, u16)>) -> Self {
-        let (found, open): (Vec<_>, Vec<_>) = tiles.into_iter().unzip();
-        let found = found.into_iter().flatten().reduce(|a, b| {
-            let by_gain = b.gain.total_cmp(&a.gain);
-            match by_gain.then(a.feature.cmp(&b.feature)) {
-                Ordering::Greater => b,
-                _ => a,
-            }
-        });
-        Self { found, open }
     }
 }
 

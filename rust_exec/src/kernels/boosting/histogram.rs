@@ -4,7 +4,7 @@
 //! above the second. Integers add up to the same in any order, so that a sibling is exactly
 //! parent less child, and neither tiles nor threads change a tree.
 
-use super::layout::{Factor, Tile};
+use super::layout::{Factor, Group, Tile};
 
 /// Codes of a feature.
 pub const CELLS: usize = 256;
@@ -174,6 +174,27 @@ pub fn subtract(parent: &mut [Cells], child: &[Cells]) {
     for (parent, child) in parent.iter_mut().zip(child) {
         for (above, below) in parent.iter_mut().zip(child) {
             *above = above.wrapping_sub(*below);
+        }
+    }
+}
+
+/// What a group's histograms are filled from.
+pub enum Input {
+    Rows,
+    /// Gradients by combination.
+    Sums(Vec<i64>),
+    /// Combinations by row, where the rows are fewer than the combinations.
+    Codes(Vec<u32>),
+}
+
+impl Input {
+    pub fn of(group: &Group, rows: Option<&[u32]>, values: &[i64]) -> Self {
+        match (&group.factor, rows) {
+            (None, _) => Self::Rows,
+            (Some(factor), Some(rows)) if rows.len() < factor.rows.len() => {
+                Self::Codes(rows.iter().map(|&row| factor.codes[row as usize]).collect())
+            }
+            (Some(factor), _) => Self::Sums(by_combination(factor, rows, values)),
         }
     }
 }

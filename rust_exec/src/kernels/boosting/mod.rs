@@ -9,6 +9,7 @@
 //! random draws, the bins, and gradients of at least 14 bits beside the rounding of sums, so that
 //! scores are the libraries' in distribution only.
 
+mod candidates;
 mod grow;
 mod histogram;
 mod layout;
