@@ -43,7 +43,7 @@ unexport CONDA_PREFIX
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow check bench bench-smoke bench-kernels bench-equivalence bench-clients bench-planner evals-upstream evals-sklearnex wheel lock clean distclean \
+.PHONY: help setup demo test test-slow check bench bench-smoke bench-kernels bench-equivalence bench-clients bench-planner bench-estimates evals-upstream evals-sklearnex wheel lock clean distclean \
 	preflight preflight-check
 
 help: ## list the targets
@@ -87,6 +87,9 @@ bench-clients: setup ## several clients of one server at once: what they cost, h
 
 bench-planner: setup ## how long planning 1,000 to 10,000 pipelines takes
 	$(BIN)/python -m evals.planner_bench --json build/planner.json $(BENCH_FLAGS)
+
+bench-estimates: setup ## how good the cost model's estimates are on the workloads
+	$(BIN)/python -m evals.estimates --json build/estimates.json $(BENCH_FLAGS)
 
 evals-upstream: preflight ## install stratum-ai, the paper's prototype, for `make bench`
 	$(PYTHON) -m venv --clear $(UPSTREAM)

@@ -85,7 +85,7 @@ class Measurements:
         for row in timings:
             if row.model == MODEL and row.base > 0:
                 self._ratios.add(row.kind, row.backend, row.base, row.seconds)
-            if row.expected > 0 and max(row.expected, row.seconds) >= _TOLD:
+            if is_told(row):
                 self._told.append((row.kind, row.expected, row.seconds))
                 self._errors = None
         for extent in extents:
@@ -101,6 +101,11 @@ class Measurements:
             if self._errors is None:
                 self._errors = errors_of(self._told)
             return self._errors
+
+
+def is_told(row: Timing) -> bool:
+    """Whether `row` counts in what is said of estimates: too short work changes no plan."""
+    return row.expected > 0 and max(row.expected, row.seconds) >= _TOLD
 
 
 def errors_of(rows: Collection[tuple[str, float, float]]) -> EstimateErrors | None:
