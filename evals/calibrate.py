@@ -25,6 +25,7 @@ from planner.expressions import Call
 
 _ENOUGH = 0.15  # seconds of one measurement; quick ones are repeated
 _REPEATS = 3
+_SUPERVISED = ("SelectKBest", "TargetEncoder")
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _HEAD = '''"""Seconds by kind of operator: what `python -m evals.calibrate --write` measured.
 
@@ -118,9 +119,11 @@ def data(case: Case, size: Size) -> tuple[Any, Any]:
     rows, columns = size
     rng = np.random.default_rng(0)
     if case.data == "text":
+        # Texts of tables (names, streets, kinds) mostly come several times.
         words = np.array([f"word{n}" for n in range(3000)])
-        drawn = words[np.minimum(rng.zipf(1.3, (rows, 12)) - 1, 2999)]
-        return pd.Series([" ".join(row) for row in drawn]), rng.normal(size=rows)
+        drawn = words[np.minimum(rng.zipf(1.3, (max(rows // 5, 1), 6)) - 1, 2999)]
+        texts = np.array([" ".join(row) for row in drawn], dtype=object)
+        return pd.Series(texts[rng.integers(0, len(texts), rows)]), rng.normal(size=rows)
     if case.data == "categories":
         codes = rng.integers(0, 20, (rows, columns))
         frame = {f"c{i}": pd.Series([f"level {v}" for v in codes[:, i]]) for i in range(columns)}
@@ -160,25 +163,19 @@ def _fit(call: Call, case: Case, size: Size) -> tuple[Sample, Sample]:
 
 
 def _transform(call: Call, case: Case, size: Size) -> tuple[Sample, Sample]:
-    """Fitted on the training rows of a table, and applied to a quarter as many, as one op does."""
+    """Fitted on the training rows of a block, and applied to a quarter as many, as the op does."""
     import numpy as np
-    import pandas as pd
 
-    from executor.construct import construct
-    from executor.features import take
+    from executor.backends.base import Context
+    from executor.backends.python import PythonBackend
+    from planner.ops import Encode
 
     x, y = data(case, size)
-    table = x if isinstance(x, pd.Series) else pd.DataFrame(x)
     rows = np.arange(len(y))
     valid = rows[: max(len(y) // 4, 1)]
-
-    def run() -> Any:
-        transformer = construct(call)
-        made = transformer.fit_transform(take(table, rows), y)
-        transformer.transform(take(table, valid))
-        return made
-
-    seconds, made = timed(run)
+    op = Encode(call, supervised=call.name in _SUPERVISED)
+    backend = PythonBackend()
+    seconds, (made, _) = timed(lambda: backend.run(op, [x, [(rows, valid)], y], Context(0)))
     shape = Shape(size[0], size[1], int(made.shape[1]), 0.0, 1, len(valid))
     sample = factors(call, shape), seconds
     return sample, sample

@@ -20,7 +20,7 @@ from planner.ops_encode import CodedEncode, Codes, EncodeBlock
 from planner.ops_encodings import ChosenColumns, Components, Vocabulary
 from planner.ops_linear import LinearBlocks
 from planner.plan import Instruction, Value
-from planner.widths import Width, after, beside
+from planner.widths import Width, after, beside, vectorised
 
 # Ops whose values are feature blocks that are computed from others.
 BLOCKS = (
@@ -202,6 +202,11 @@ class Estimates:
                     block = after(call, block, self._trained(node), 1)
                 blocks.append(block)
             return beside(blocks, op.sparse_threshold)
+        if isinstance(op, Encode) and op.transformer.name == "TableVectorizer":
+            source = node.inputs[0]
+            if isinstance(source.op, Columns):
+                table = schema(source.inputs[0])
+                return vectorised(op.transformer, [table[name] for name in source.op.names])
         if isinstance(op, Apply | Encode | CodedEncode):
             read = self.width(node.inputs[0])
             return after(op.transformer, read, self._trained(node), self._classes(node))

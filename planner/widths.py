@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from planner.expressions import Call, Items, param
+from planner.schema import Column
 
 _FEW = 8  # distinct values of a text or category column of which nothing is known
 _TOKENS = 12.0  # terms that a text is expected to have
+_CARDINALITY = 40  # distinct values from which TableVectorizer does not encode one by one
+_DATE_PARTS = 4
 _SPARSE = 0.3  # the density below which a ColumnTransformer keeps a block sparse
 
 # Transformers whose output has as many columns as a parameter says.
@@ -98,6 +101,25 @@ def after(call: Call, block: Width, rows: int, classes: int = 1) -> Width:
     if name == "DatetimeEncoder":
         return Width(columns * 6)
     return Width(columns, block.stored, block.distinct)
+
+
+def vectorised(call: Call, columns: Sequence[Column]) -> Width:
+    """The width of what skrub's TableVectorizer makes of `columns` of a table."""
+    few = _number(param(call, "cardinality_threshold"), _CARDINALITY)
+    dense = Call("OneHotEncoder", (("drop", "if_binary"), ("sparse_output", False)))
+    given = param(call, "high_cardinality")
+    encoder = given if isinstance(given, Call) else Call("StringEncoder")
+    total = 0
+    for column in columns:
+        if column.kind == "date":
+            total += _DATE_PARTS
+        elif column.kind not in ("string", "categorical"):
+            total += 1
+        elif column.distinct is not None and column.distinct >= few:
+            total += after(encoder, Width(1), column.distinct).columns
+        else:
+            total += _one_hot(dense, Width(1, 0.0, (column.distinct,))).columns
+    return Width(max(total, 1))
 
 
 def _one_hot(call: Call, block: Width) -> Width:

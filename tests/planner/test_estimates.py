@@ -13,7 +13,8 @@ from planner.ops import Columns, Concat, Encode, Fit, Folds, Predict, Score
 from planner.plan import Task
 from planner.rewrite import Rule
 from planner.rules.hoist import hoist_row_wise
-from planner.widths import Width, after, beside
+from planner.schema import Column
+from planner.widths import Width, after, beside, vectorised
 from tests.inprocess import Engine, operators
 from tests.planner.planning_cases import CV, NUMBERS, RIDGE, corrections_of, nodes
 
@@ -83,6 +84,34 @@ def test_the_width_is_that_of_the_library() -> None:
                  "PolynomialFeatures(3, interaction_only=True)", "StandardScaler()"):  # fmt: skip
         made = construct(call(text)).fit_transform(x)
         assert after(call(text), block, 200).columns == made.shape[1], text
+
+
+def test_the_width_of_a_vectorised_table_is_skrubs() -> None:
+    import numpy as np
+    import pandas as pd
+
+    from executor.construct import construct
+
+    rows = np.arange(300)
+    frame = pd.DataFrame({
+        "size": rows / 7, "day": pd.Timestamp("2024-01-01") + pd.to_timedelta(rows, unit="D"),
+        "street": [f"{row % 50} Some Street" for row in rows],
+        "kind": [f"kind {row % 6}" for row in rows],
+        "new": ["yes" if row % 2 else "no" for row in rows],
+    })  # fmt: skip
+    columns = [
+        Column("size", "float", "DOUBLE"), Column("day", "date", "TIMESTAMP"),
+        Column("street", "string", "VARCHAR", distinct=50),
+        Column("kind", "string", "VARCHAR", distinct=6),
+        Column("new", "string", "VARCHAR", distinct=2),
+    ]  # fmt: skip
+    for text in (
+        "TableVectorizer()",
+        "TableVectorizer(high_cardinality=StringEncoder(n_components=12, random_state=0))",
+        "TableVectorizer(cardinality_threshold=60)",
+    ):
+        made = construct(call(text)).fit_transform(frame)
+        assert vectorised(call(text), columns).columns == made.shape[1], text
 
 
 def test_vocabularies_are_bounded_by_what_is_asked() -> None:
