@@ -13,6 +13,7 @@ drop those.
 import heapq
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 from executor.calls import Calls
@@ -153,6 +154,26 @@ class Queue:
                     self.forget(running)
                 heapq.heappop(heap)
         return None
+
+    def task_of(self, running: Running, idle: int) -> Task | None:
+        """The task of `running`, with the `idle` cores where nothing else could begin on them.
+
+        They are lent, not taken from the budget: what comes meanwhile begins at once. Backends
+        use more than one only where the answer does not depend on it: kernels, and queries that
+        add no floating-point numbers.
+        """
+        task = running.task
+        if task is None or idle <= task.threads or self._others(running):
+            return task
+        return replace(task, threads=idle)
+
+    def _others(self, running: Running) -> bool:
+        """Whether something besides `running` could begin now."""
+        return any(
+            other is not running and other.state == "waiting" and not other.needs and other.wanted()
+            for heap in self._ready.values()
+            for _, _, other in heap
+        )
 
     def begun(self, running: Running) -> None:
         """It runs now."""

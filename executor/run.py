@@ -387,7 +387,7 @@ class Scheduler:
         if running.task is None:
             return running.arguments
         return {
-            "task": running.task,
+            "task": self._queue.task_of(running, self._ledger.free_cores),
             "blocks": str(self._blocks),
             "datasets": scanned_files(running.task, self._dataset),
             "memory": f"{max(int(self._ledger.memory * _DATA_SHARE / 1e6), 1)}MB",

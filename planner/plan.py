@@ -43,7 +43,7 @@ class Task:
         scores: Values that are returned as floats (outputs of Score).
         needs: Ids of tasks that must have finished.
         pipelines: Positions of the pipelines that depend on this task.
-        threads: Cores taken from the budget while it runs.
+        threads: Cores taken from the budget while it runs; idle ones are lent (`executor.queue`).
         seconds: Expected duration at that many threads; `expected` is that of each instruction.
         bytes: Expected peak memory above the worker's base.
     """

@@ -75,6 +75,18 @@ def test_inputs_come_first(queue: Queue) -> None:
     assert name(begin(queue)) == "a"
 
 
+def test_idle_cores_are_lent_to_the_only_task(queue: Queue) -> None:
+    add(queue, *PAIR)
+    table = begin(queue)
+    assert table.task is not None
+    lent = queue.task_of(table, 2)
+    # Its dependent cannot begin, and so has no claim.
+    assert lent == replace(table.task, threads=2)
+    assert queue.task_of(table, 1) is table.task
+    add(queue, Step("b", "fit"), session="other")
+    assert queue.task_of(table, 2) is table.task
+
+
 def test_the_next_task_stays_the_next_until_it_has_begun(queue: Queue) -> None:
     add(queue, *PAIR)
     assert queue.next_task() is queue.next_task()
