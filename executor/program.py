@@ -23,7 +23,7 @@ from executor.backends.rust import RustBackend
 from executor.extents import extents
 from executor.failures import describe_failure
 from executor.sharing import copied, freeze, refused_write
-from planner.errors import StratumError
+from planner.errors import ExecutionError, StratumError
 from planner.graph import Op
 from planner.ops import Columns, Folds, Vector
 from planner.ops_encode import Codes
@@ -220,9 +220,9 @@ class _State:
     def step(self, instruction: Instruction, position: int) -> bool:
         """Runs one instruction; False if it, or what it reads, failed."""
         out, op, inputs = instruction
-        cause = next((self._failed[i] for i in inputs if i in self._failed), None)
-        if cause is not None:
-            self._failed[out] = cause
+        failed = [i for i in inputs if i in self._failed]
+        if failed and not self._spared(op, inputs):
+            self._failed[out] = self._failed[failed[0]]
             return False
         cached = _cached(out)
         if cached is not None:
@@ -230,7 +230,7 @@ class _State:
             return True
         backend = next(b for b in self.backends if b.supports(op))
         context = self._context(out)
-        arguments = [self.values[i] for i in inputs]
+        arguments = [self._told(i) if i in failed else self.values[i] for i in inputs]
         started = time.perf_counter()
         try:
             with warnings.catch_warnings(record=True) as caught:
@@ -256,6 +256,19 @@ class _State:
         if isinstance(op, Columns | Codes | Vector | Folds):
             _remember(out, result)
         return True
+
+    def _spared(self, op: Op, inputs: Sequence[Value]) -> bool:
+        """Whether an op whose inputs have failed in part gives something all the same."""
+        needed = len(inputs) - op.optional
+        lost = [i in self._failed for i in inputs]
+        return not any(lost[:needed]) and not all(lost[needed:])
+
+    def _told(self, value: Value) -> StratumError:
+        """What a value failed with, for an op that goes on without it."""
+        key = self._failed[value]
+        error = ExecutionError(**self.failures[key])
+        error.node = key
+        return error
 
     def _fail(self, out: Value, error: dict[str, str], node: str = "") -> None:
         self._failed[out] = node or out.key

@@ -19,6 +19,7 @@ from planner.lower import Output, lower
 from planner.ops import Fit, Folds, Materialise
 from planner.plan import PipelinePlan, Plan, Task, Value
 from planner.rewrite import RULES, Rule, rewrite
+from planner.target_groups import read_by
 
 
 class Answer(NamedTuple):
@@ -152,6 +153,7 @@ def _pipeline(
             # Of a group that stands for nodes of several pipelines, what this one reads of it.
             model = built.places.get(logical.inputs[0].key, "")
             read_at: dict[str, str] = {}
+            seen.update(_of_others(node))
             for made in reversed(list(walk([node], seen, tables=False))):
                 if made.key not in places:
                     place = _encoding(made, logical, built)
@@ -163,6 +165,19 @@ def _pipeline(
                 # Failures are told by the keys of values.
                 places.setdefault(names.get(made.key, made.key), places[made.key])
     return PipelinePlan(position, scores, keys, places)
+
+
+def _of_others(node: Node) -> set[str]:
+    """Keys of the targets that groups below `node` have for others: that one of those fails is for
+    others to know."""
+    optional = [
+        source.key
+        for made in walk([node], tables=False)
+        if made.op.optional
+        for source in made.inputs[-made.op.optional :]
+    ]
+    own = {below.key for below in walk([node], tables=False, sources=read_by)} if optional else ()
+    return {key for key in optional if key not in own}
 
 
 def _namesake(made: Node, logical: Node, built: Built) -> str | None:

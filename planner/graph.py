@@ -46,6 +46,12 @@ class Op:
     kept: ClassVar[bool] = False  # of an answer: whether its value becomes a block
 
     @property
+    def optional(self) -> int:
+        """How many of the last inputs may have failed: the op is given their errors then, and only
+        what it makes of them fails."""
+        return 0
+
+    @property
     def label(self) -> str:
         """The op in a few words, for explain."""
         return type(self).__name__
@@ -106,13 +112,21 @@ class Graph:
         return len(self._nodes)
 
 
+def inputs_of(node: Node) -> Sequence[Node]:
+    return node.inputs
+
+
 def walk(
-    outputs: Iterable[Node], seen: set[str] | None = None, *, tables: bool = True
+    outputs: Iterable[Node],
+    seen: set[str] | None = None,
+    *,
+    tables: bool = True,
+    sources: Callable[[Node], Sequence[Node]] = inputs_of,
 ) -> Iterator[Node]:
     """Every node that `outputs` need, each once, inputs before consumers.
 
     Nodes in `seen` (by key) are left out, with what only they need; what is visited is added.
-    Without `tables`, relations are left out.
+    Without `tables`, relations are left out. `sources` says what a node needs.
     """
     seen = set() if seen is None else seen
     for output in outputs:
@@ -126,7 +140,7 @@ def walk(
                 continue
             seen.add(node.key)
             stack.append((node, True))
-            stack.extend((source, False) for source in reversed(node.inputs))
+            stack.extend((source, False) for source in reversed(sources(node)))
 
 
 def substitute(

@@ -12,6 +12,7 @@ from planner.graph import Graph, Node, Plane, walk
 from planner.lineage import narrow
 from planner.ops_blend import Blend, OutOfFold, WithHeldOut
 from planner.tableops import TRAIN_MASK
+from planner.target_groups import read_by
 
 # The prepared table of a pipeline; of a blend, those of what it combines, in that order.
 Parts: TypeAlias = "Node | tuple[Parts, ...]"
@@ -24,7 +25,7 @@ def materialised_tables(graph: Graph, outputs: Iterable[tuple[Node, Parts]]) -> 
     seen: set[str] = set()
     for output, parts in outputs:
         for top, prepared in _pieces(output, parts):
-            for node in walk([top], seen, tables=False):
+            for node in walk([top], seen, tables=False, sources=read_by):
                 for source in node.inputs:
                     if source.plane is Plane.TABLE and source.key not in assigned:
                         assigned.add(source.key)

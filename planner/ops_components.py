@@ -16,27 +16,40 @@ Size = int | float | None
 
 
 @dataclass(frozen=True)
+class ComponentMember:
+    """One model of a group; `target` is the position of its target among the group's."""
+
+    size: Size
+    estimator: Call
+    target: int = 0
+
+
+@dataclass(frozen=True)
 class ComponentFolds(Op):
     """Linear models on the first components of raw columns, of all folds from shared moments.
 
     Equals ``make_pipeline([SimpleImputer()], [StandardScaler()], PCA(size, ...), model)`` per fold
-    and member. Inputs: a whole feature block, folds, target. `transformer` is the PCA without
-    n_components; `members` are (n_components, estimator). `function` is that of a Fit. Value: per
-    fold what ComponentPath gives.
+    and member. Inputs: a whole feature block, folds, targets. `transformer` is the PCA without
+    n_components. `functions` are those of a Fit, by target. Value: per fold what ComponentPath
+    gives.
     """
 
     transformer: Call
-    members: tuple[tuple[Size, Call], ...]
+    members: tuple[ComponentMember, ...]
     impute: bool
     scale: bool
-    function: str | None = None
+    functions: tuple[str | None, ...] = (None,)
     plane: ClassVar[Plane] = Plane.WHOLE
     role: ClassVar[Role] = Role.FIT
 
     @property
+    def optional(self) -> int:
+        return len(self.functions)
+
+    @property
     def label(self) -> str:
         front = "impute, " * self.impute + "scale, " * self.scale
-        return f"{front}{_listed(self.members)} over all folds from shared moments"
+        return f"{front}{_listed(self)} over all folds from shared moments"
 
     @property
     def subject(self) -> str:
@@ -47,27 +60,36 @@ class ComponentFolds(Op):
 class ComponentPath(Op):
     """Linear models on the first components of one encoded matrix per fold.
 
-    Inputs: features, folds, target. Value per fold: predictions on the validation rows by
+    Inputs: features, folds, targets. Value per fold: predictions on the validation rows by
     member, or what a member failed with.
     """
 
     transformer: Call
-    members: tuple[tuple[Size, Call], ...]
-    function: str | None = None
+    members: tuple[ComponentMember, ...]
+    functions: tuple[str | None, ...] = (None,)
     plane: ClassVar[Plane] = Plane.FOLD
     role: ClassVar[Role] = Role.FIT
 
     @property
+    def optional(self) -> int:
+        return len(self.functions)
+
+    @property
     def label(self) -> str:
-        return _listed(self.members)
+        return _listed(self)
 
     @property
     def subject(self) -> str:
         return self.transformer.name
 
 
-def _listed(members: tuple[tuple[Size, Call], ...]) -> str:
-    sizes = list(dict.fromkeys(size for size, _ in members))
-    models = dict.fromkeys(text(model) for _, model in members)
-    many = f"{len(members)} linear models" if len(models) > 1 else ", ".join(models)
-    return f"{many} on n_components={', '.join(map(str, sizes))} of one PCA"
+def _listed(op: ComponentFolds | ComponentPath) -> str:
+    sizes = sorted({member.size for member in op.members}, key=in_order)
+    models = dict.fromkeys(text(member.estimator) for member in op.members)
+    many = f"{len(op.members)} linear models" if len(models) > 1 else ", ".join(models)
+    targets = f" of {len(op.functions)} targets" if len(op.functions) > 1 else ""
+    return f"{many}{targets} on n_components={', '.join(map(str, sizes))} of one PCA"
+
+
+def in_order(size: Size) -> float:
+    return float("inf") if size is None else size

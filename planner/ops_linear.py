@@ -1,7 +1,7 @@
 """The linear family: least squares, ridge, lasso and elastic nets of the same rows, as one op.
 
 All of them are functions of the second moments of the training rows, so one pass over the rows
-serves every member. `planner.rules.linear` says which fits are members.
+serves every member, whatever its target. `planner.rules.linear` says which fits are members.
 """
 
 from collections import Counter
@@ -90,25 +90,37 @@ def has_intercept(call: Call) -> bool:
 
 
 @dataclass(frozen=True)
+class LinearMember:
+    """One model of a group; `target` is the position of its target among the group's."""
+
+    estimator: Call
+    target: int = 0
+
+
+@dataclass(frozen=True)
 class LinearFolds(Op):
     """Linear models of all folds from shared second moments of raw columns.
 
     Equals ``make_pipeline([SimpleImputer()], [StandardScaler()], member)`` per fold and member.
-    Inputs: a whole feature block, folds, target. `function` names the element-wise transform of
-    the target that predictions undo. Value: per fold what LinearPath gives.
+    Inputs: a whole feature block, folds, targets. `functions` name the element-wise transform of
+    each target that predictions undo. Value: per fold what LinearPath gives.
     """
 
-    members: tuple[Call, ...]
+    members: tuple[LinearMember, ...]
     impute: bool
     scale: bool
-    function: str | None = None
+    functions: tuple[str | None, ...] = (None,)
     plane: ClassVar[Plane] = Plane.WHOLE
     role: ClassVar[Role] = Role.FIT
 
     @property
+    def optional(self) -> int:
+        return len(self.functions)
+
+    @property
     def label(self) -> str:
         front = "impute, " * self.impute + "scale, " * self.scale
-        return f"{front}{_listed(self.members)} over all folds from shared moments"
+        return f"{front}{_listed(self)} over all folds from shared moments"
 
     @property
     def subject(self) -> str:
@@ -122,21 +134,25 @@ class LinearBlocks(Op):
     Equals a ColumnTransformer of `blocks` in front of each member, per fold. A block is columns
     and the transformers that they pass through, in order: numbers under an imputer and a scaler,
     or categories under OneHotEncoder. `sparse_threshold` is that of a Concat. Inputs: the columns
-    of each block, folds, target. Value: per fold what LinearPath gives.
+    of each block, folds, targets. Value: per fold what LinearPath gives.
     """
 
-    members: tuple[Call, ...]
+    members: tuple[LinearMember, ...]
     blocks: tuple[tuple[Call, ...], ...]
-    function: str | None = None
+    functions: tuple[str | None, ...] = (None,)
     sparse_threshold: float | None = None
     plane: ClassVar[Plane] = Plane.WHOLE
     role: ClassVar[Role] = Role.FIT
 
     @property
+    def optional(self) -> int:
+        return len(self.functions)
+
+    @property
     def label(self) -> str:
         steps = dict.fromkeys(call.name for block in self.blocks for call in block)
         front = f"{', '.join(steps)}; " if steps else ""
-        return f"{front}{_listed(self.members)} over all folds from shared moments"
+        return f"{front}{_listed(self)} over all folds from shared moments"
 
     @property
     def subject(self) -> str:
@@ -147,28 +163,34 @@ class LinearBlocks(Op):
 class LinearPath(Op):
     """Linear models of one encoded matrix per fold, from its second moments.
 
-    Inputs: features, folds, target. Value per fold: predictions on the validation rows by
+    Inputs: features, folds, targets. Value per fold: predictions on the validation rows by
     member, or what a member failed with.
     """
 
-    members: tuple[Call, ...]
-    function: str | None = None
+    members: tuple[LinearMember, ...]
+    functions: tuple[str | None, ...] = (None,)
     plane: ClassVar[Plane] = Plane.FOLD
     role: ClassVar[Role] = Role.FIT
 
     @property
+    def optional(self) -> int:
+        return len(self.functions)
+
+    @property
     def label(self) -> str:
-        return f"{_listed(self.members)} from shared moments"
+        return f"{_listed(self)} from shared moments"
 
     @property
     def subject(self) -> str:
         return _names(self.members)
 
 
-def _listed(members: Sequence[Call]) -> str:
-    counts = Counter(member.name for member in members)
-    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+def _listed(op: LinearFolds | LinearBlocks | LinearPath) -> str:
+    counts = Counter(member.estimator.name for member in op.members)
+    models = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    targets = len(op.functions)
+    return models if targets == 1 else f"{models} of {targets} targets"
 
 
-def _names(members: Sequence[Call]) -> str:
-    return ", ".join(sorted({member.name for member in members}))
+def _names(members: Sequence[LinearMember]) -> str:
+    return ", ".join(sorted({member.estimator.name for member in members}))

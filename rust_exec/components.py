@@ -52,6 +52,7 @@ def component_folds(
     valid: Sequence[NDArray[np.int64]],
     members: NDArray[np.float64],
     *,
+    targets: NDArray[np.int64] | None = None,
     impute: bool = False,
     scale: bool = False,
     whiten: bool = False,
@@ -74,11 +75,12 @@ def component_folds(
 
     Args:
         x: (n, p) float64 of any strides. It is not copied. NaN is allowed with ``impute``.
-        y: (n,) float64.
+        y: (n, t) float64 of any strides, one column per target.
         train: K int64 arrays of row numbers, 0 <= row < n; rows may repeat.
         valid: K int64 arrays of row numbers.
         members: (m, 2) float64, m > 0: the size, a whole number from 1 or a share of the variance
             below 1 as ``n_components`` has it; and alpha, finite and >= 0.
+        targets: (m,) int64 the column of ``y`` of each member; None for the first.
         impute: replace NaN by the training mean of the column.
         scale: standardise by training mean and standard deviation.
         whiten: as PCA's.
@@ -98,6 +100,7 @@ def component_folds(
             list(train),
             list(valid),
             members,
+            targets=targets,
             impute=impute,
             scale=scale,
             whiten=whiten,
@@ -113,6 +116,7 @@ def component_path(
     x_valid: NDArray[np.float64],
     members: NDArray[np.float64],
     *,
+    targets: NDArray[np.int64] | None = None,
     whiten: bool = False,
     solver: str = "auto",
     threads: int = 1,
@@ -124,9 +128,10 @@ def component_path(
 
     Args:
         x_train: (n, p) float64 of any strides.
-        y_train: (n,) float64.
+        y_train: (n, t) float64, one column per target.
         x_valid: (n_valid, p) float64 of any strides.
         members: as for :func:`component_folds`.
+        targets: as for :func:`component_folds`.
         whiten: as PCA's.
         solver: as for :func:`component_folds`.
         threads: most threads to use, the caller's included. Results do not depend on it.
@@ -137,6 +142,13 @@ def component_path(
     """
     return ComponentPath(
         *_native.component_path(
-            x_train, y_train, x_valid, members, whiten=whiten, solver=solver, threads=threads
+            x_train,
+            y_train,
+            x_valid,
+            members,
+            targets=targets,
+            whiten=whiten,
+            solver=solver,
+            threads=threads,
         )
     )

@@ -78,6 +78,7 @@ def linear_folds(
     alphas: NDArray[np.float64],
     nets: NDArray[np.float64],
     *,
+    targets: NDArray[np.int64] | None = None,
     impute: bool = False,
     scale: bool = False,
     fit_intercept: bool = True,
@@ -88,6 +89,8 @@ def linear_folds(
     divisors: NDArray[np.float64] | None = None,
 ) -> LinearFolds:
     """Fit a family of linear models on every fold, and predict the validation rows.
+
+    Targets share the pass over the rows that the models come from and the one that predicts.
 
     Fold k gives what scikit-learn's ``make_pipeline(SimpleImputer(), StandardScaler(), model)``
     gives when fitted on ``x[train[k]]``, with the first two steps present as ``impute`` and
@@ -107,11 +110,14 @@ def linear_folds(
 
     Args:
         x: (n, p) float64 of any strides. It is not copied. NaN is allowed with ``impute``.
-        y: (n,) float64.
+        y: (n, t) float64 of any strides, one column per target. What is not finite in one is a
+            matter of its own members.
         train: K int64 arrays of row numbers, 0 <= row < n; rows may repeat.
         valid: K int64 arrays of row numbers.
         alphas: (a,) float64, finite and >= 0, in any order; may be empty if ``nets`` is not.
         nets: (m - a, 4) float64: alpha > 0, 0 < l1_ratio <= 1, tol >= 0, max_iter >= 1.
+        targets: (m,) int64 the column of ``y`` of each member, closed forms before nets; None for
+            the first.
         impute: replace NaN by the training mean of the column.
         scale: standardise by training mean and standard deviation.
         fit_intercept: as scikit-learn's.
@@ -138,6 +144,7 @@ def linear_folds(
             list(valid),
             alphas,
             nets,
+            targets=targets,
             impute=impute,
             scale=scale,
             fit_intercept=fit_intercept,
@@ -159,6 +166,7 @@ def linear_path(
     alphas: NDArray[np.float64],
     nets: NDArray[np.float64],
     *,
+    targets: NDArray[np.int64] | None = None,
     fit_intercept: bool = True,
     threads: int = 1,
 ) -> LinearPath:
@@ -169,10 +177,11 @@ def linear_path(
 
     Args:
         x_train: (n, p) float64 of any strides.
-        y_train: (n,) float64.
+        y_train: (n, t) float64, one column per target.
         x_valid: (n_valid, p) float64 of any strides.
         alphas: as for :func:`linear_folds`.
         nets: as for :func:`linear_folds`.
+        targets: as for :func:`linear_folds`.
         fit_intercept: as scikit-learn's.
         threads: most threads to use, the caller's included. Results do not depend on it.
 
@@ -187,6 +196,7 @@ def linear_path(
             x_valid,
             alphas,
             nets,
+            targets=targets,
             fit_intercept=fit_intercept,
             threads=threads,
         )

@@ -25,7 +25,7 @@ from executor.backends.base import Context
 from executor.backends.rust import RustBackend
 from planner.errors import StratumError
 from planner.expressions import Call
-from planner.ops_components import ComponentFolds
+from planner.ops_components import ComponentFolds, ComponentMember
 
 SIZES = (2, 5, 10, 15, 20, 30, 40)
 _DIFFERENCE = 1e-9
@@ -55,7 +55,7 @@ class _Grid:
 def _measured(grid: _Grid, machine: Machine) -> Outcome:
     x, y = data(grid.job)
     split = folds(grid.job)
-    members = [(size, Call("Ridge", (("alpha", alpha),)))
+    members = [ComponentMember(size, Call("Ridge", (("alpha", alpha),)))
                for size in grid.sizes for alpha in grid.alphas]  # fmt: skip
     op = ComponentFolds(Call("PCA"), tuple(members), impute=False, scale=True)
     backend = RustBackend()

@@ -23,7 +23,7 @@ from executor.backends.base import Context
 from executor.backends.rust import RustBackend
 from planner.errors import StratumError
 from planner.expressions import Call
-from planner.ops_linear import LinearFolds
+from planner.ops_linear import LinearFolds, LinearMember
 
 _LIBRARY = "evals.kernel_cases.linear_library"
 _NET_DIFFERENCE = 1e-6
@@ -34,7 +34,7 @@ def _measured(job: Job, machine: Machine) -> Outcome:
     x, y = data(job)
     split = folds(job)
     calls = [Call(name, tuple(sorted(params.items()))) for name, params in job.members]
-    op = LinearFolds(tuple(calls), impute=False, scale=True)
+    op = LinearFolds(tuple(map(LinearMember, calls)), impute=False, scale=True)
     backend = RustBackend()
 
     def work(threads: int = 1) -> Any:

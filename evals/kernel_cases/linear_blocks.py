@@ -24,7 +24,7 @@ from executor.backends.base import Context
 from executor.backends.rust import RustBackend
 from planner.errors import StratumError
 from planner.expressions import Call
-from planner.ops_linear import LinearBlocks, LinearFolds
+from planner.ops_linear import LinearBlocks, LinearFolds, LinearMember
 
 _FOLDS = 5
 _ALPHAS = (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -66,8 +66,9 @@ def _folds(rows: int) -> list[tuple[np.ndarray, np.ndarray]]:
 def _measured(job: Job, machine: Machine) -> Outcome:
     numbers, text, y = _data(job)
     split = _folds(job.rows)
-    members = tuple(Call("Ridge", (("alpha", alpha),)) for alpha in _ALPHAS)
-    op = LinearBlocks(members, ((Call("StandardScaler"),), (_DENSE,)), None, 0.3)
+    calls = [Call("Ridge", (("alpha", alpha),)) for alpha in _ALPHAS]
+    members = tuple(map(LinearMember, calls))
+    op = LinearBlocks(members, ((Call("StandardScaler"),), (_DENSE,)), (None,), 0.3)
     backend = RustBackend()
 
     def work(threads: int = 1) -> Any:

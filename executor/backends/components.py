@@ -9,6 +9,7 @@ its two library models make of it.
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +18,7 @@ import scipy.linalg
 
 from executor.backends.base import Context
 from executor.backends.decompositions import decomposition, projected, solver
-from executor.backends.linear import Answer, Answers
+from executor.backends.linear import Answer, Answers, parts
 from executor.backends.sides import sides, training_target
 from executor.construct import construct
 from executor.failures import describe_failure
@@ -27,7 +28,7 @@ from planner.errors import StratumError
 from planner.expressions import Call, param, with_params
 from planner.graph import Op
 from planner.ops import Encode, Fit
-from planner.ops_components import ComponentFolds, ComponentPath, Size
+from planner.ops_components import ComponentFolds, ComponentMember, ComponentPath, Size
 from planner.ops_encodings import Components, Decomposition
 
 # Squares of singular values, greatest to least: beyond this the normal equations lose digits.
@@ -35,8 +36,6 @@ _RANGE = 1e6
 # Distance of the mean from the origin, in lengths of the least component: beyond this, digits are
 # lost where the mean is taken off.
 _FAR = 1e5
-
-Member = tuple[Size, Call]
 
 
 def library_answers(
@@ -50,7 +49,7 @@ def library_answers(
     A member's failure is its own, and so is a size that cannot be; what else the PCA or what is in
     front of it fails with is raised.
     """
-    features, folds, target = inputs
+    (features,), folds, targets = parts(op, inputs)
     train, valid = sides(features, folds, context)
     if isinstance(op, ComponentFolds):
         front = [Call("SimpleImputer")] * op.impute + [Call("StandardScaler")] * op.scale
@@ -60,17 +59,24 @@ def library_answers(
             valid = transformer.transform(valid)
     positions = list(range(len(op.members)) if wanted is None else wanted)
     members = [op.members[position] for position in positions]
-    y = training_target(target, folds, context)
-    matrices = _Matrices(op.transformer, (train, valid), y, op.function, context)
-    together = matrices.together(members)
+    wrong = {place for place, target in enumerate(targets) if isinstance(target, StratumError)}
+    y = [
+        None if place in wrong else training_target(target, folds, context)
+        for place, target in enumerate(targets)
+    ]
+    matrices = _Matrices(op.transformer, (train, valid), y, op.functions, context)
+    together = matrices.together([member for member in members if member.target not in wrong])
     found: Answers = {}
     for position, member in zip(positions, members, strict=True):
+        if member.target in wrong:
+            found[position] = Answer(targets[member.target])
+            continue
         if member in together:
             found[position] = Answer(together[member])
             continue
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            predictions = matrices.alone(*member)
+            predictions = matrices.alone(member)
         notes = tuple((warning.category, str(warning.message)) for warning in caught)
         found[position] = Answer(predictions, notes)
     return found
@@ -82,14 +88,15 @@ class _Matrices:
 
     transformer: Call
     pair: tuple[Any, Any]
-    y: np.ndarray
-    function: str | None
+    y: Sequence[Any]  # by target
+    functions: tuple[str | None, ...]
     context: Context
     encoded: dict[Size, Any] = field(default_factory=dict)
     shared: Any = ()
 
-    def alone(self, size: Size, call: Call) -> np.ndarray | StratumError:
+    def alone(self, member: ComponentMember) -> np.ndarray | StratumError:
         """Predictions of a member by its own two models, or what they fail with."""
+        size, call, y = member.size, member.estimator, self.y[member.target]
         transformer = with_params(self.transformer, n_components=size)
         step: Op = Encode(transformer, False)
         possible = not isinstance(size, int) or size <= min(self.pair[0].shape)
@@ -97,8 +104,8 @@ class _Matrices:
             if size not in self.encoded:
                 self.encoded[size] = self._projected(transformer) or self._encode(transformer)
             train, valid = self.encoded[size]
-            step, possible = Fit(call, "regression", self.function), False
-            model = fit_model(step, train, self.y, None, valid, None, None)
+            step, possible = Fit(call, "regression", self.functions[member.target]), False
+            model = fit_model(step, train, y, None, valid, None, None)
             return predict(model, ("predict",))[0]
         except StratumError as error:
             return error
@@ -119,9 +126,9 @@ class _Matrices:
         model = construct(transformer)
         return model.fit_transform(train), model.transform(valid)
 
-    def together(self, members: Sequence[Member]) -> dict[Member, np.ndarray]:
+    def together(self, members: Sequence[ComponentMember]) -> dict[ComponentMember, np.ndarray]:
         """Predictions of the members that one decomposition serves."""
-        sizes = sorted({size for size, _ in members if isinstance(size, int)})
+        sizes = sorted({m.size for m in members if isinstance(m.size, int)})
         if len(sizes) < 2:
             return {}
         whole = Decomposition(self.transformer, tuple(sizes))
@@ -134,25 +141,33 @@ class _Matrices:
         for size in reversed(sizes) if self.shared else ():
             largest = self._projected(with_params(self.transformer, n_components=size))
             if largest is not None:
-                return self._solved([m for m in members if isinstance(m[0], int)], *largest)
+                return self._solved([m for m in members if isinstance(m.size, int)], *largest)
         return {}
 
     def _solved(
-        self, members: Sequence[Member], scores: np.ndarray, asked: np.ndarray
-    ) -> dict[Member, np.ndarray]:
+        self, members: Sequence[ComponentMember], scores: np.ndarray, asked: np.ndarray
+    ) -> dict[ComponentMember, np.ndarray]:
         if scores.dtype != np.float64:
             return {}  # the library would go on in single precision
         chosen, mean, components, variance, _ = self.shared
         shape = len(scores), components.shape[1]
-        y = np.asarray(self.y, dtype=np.float64)
-        offset, level = scores.mean(axis=0), float(y.mean())
+        offset = scores.mean(axis=0)
         centred = scores - offset
-        gram, right = centred.T @ centred, centred.T @ (y - level)
+        gram = centred.T @ centred
+        right: dict[int, tuple[np.ndarray, float]] = {}
+        for target in {member.target for member in members}:
+            with suppress(TypeError, ValueError):  # each of its members fails by itself
+                y = np.asarray(self.y[target], dtype=np.float64)
+                level = float(y.mean())
+                right[target] = centred.T @ (y - level), level
         distance = float(np.linalg.norm(mean))
         whitened = param(self.transformer, "whiten", False)
-        found: dict[Member, np.ndarray] = {}
-        for size, call in members:
+        found: dict[ComponentMember, np.ndarray] = {}
+        for member in members:
+            size, call = member.size, member.estimator
             assert isinstance(size, int)
+            if member.target not in right:
+                continue
             if size > scores.shape[1] or solver(self.transformer, size, shape) != chosen:
                 continue
             given = 0.0 if call.name == "LinearRegression" else param(call, "alpha", 1.0)
@@ -165,10 +180,12 @@ class _Matrices:
             if not (near and _even(squares) and _even(lengths)):
                 continue
             matrix = gram[:size, :size] + alpha * np.eye(size)
-            weights = scipy.linalg.solve(matrix, right[:size], assume_a="pos")
-            answers = inverse(self.function, (asked[:, :size] - offset[:size]) @ weights + level)
+            products, level = right[member.target]
+            weights = scipy.linalg.solve(matrix, products[:size], assume_a="pos")
+            values = (asked[:, :size] - offset[:size]) @ weights + level
+            answers = inverse(self.functions[member.target], values)
             if np.isfinite(answers).all():
-                found[size, call] = answers
+                found[member] = answers
         return found
 
 
@@ -178,7 +195,8 @@ def _even(squares: np.ndarray) -> bool:
 
 
 def _folds(op: ComponentFolds, inputs: Sequence[Any], context: Context) -> list[Answers]:
-    count = len(inputs[1])
+    _, folds, _ = parts(op, inputs)
+    count = len(folds)
     return [library_answers(op, inputs, replace(context, fold=fold)) for fold in range(count)]
 
 

@@ -41,6 +41,13 @@ Answers = dict[int, Answer]  # by position among the members
 Family = LinearBlocks | LinearFolds | LinearPath
 
 
+def parts(op: Op, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any, Sequence[Any]]:
+    """The feature blocks, the folds and the targets of a group; a target that could not be made is
+    the error in its place."""
+    first = len(inputs) - op.optional
+    return inputs[: first - 1], inputs[first - 1], inputs[first:]
+
+
 def library_answers(
     op: Family,
     inputs: Sequence[Any],
@@ -51,12 +58,17 @@ def library_answers(
 
     A member's failure is its own; what its features fail with is raised.
     """
-    *blocks, folds, target = inputs
+    blocks, folds, targets = parts(op, inputs)
     train, valid = _features(op, blocks, folds, context)
-    y = training_target(target, folds, context)
     found: Answers = {}
     for position in range(len(op.members)) if wanted is None else wanted:
-        single = Fit(op.members[position], "regression", op.function)
+        member = op.members[position]
+        target = targets[member.target]
+        if isinstance(target, StratumError):
+            found[position] = Answer(target)
+            continue
+        y = training_target(target, folds, context)
+        single = Fit(member.estimator, "regression", op.functions[member.target])
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             predictions = _alone(single, train, y, valid)
@@ -113,7 +125,8 @@ def _alone(op: Fit, train: Any, y: np.ndarray, valid: Any) -> np.ndarray | Strat
 def _folds(
     op: LinearBlocks | LinearFolds, inputs: Sequence[Any], context: Context
 ) -> list[Answers]:
-    count = len(inputs[-2])
+    _, folds, _ = parts(op, inputs)
+    count = len(folds)
     return [library_answers(op, inputs, replace(context, fold=fold)) for fold in range(count)]
 
 

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from planner.expressions import Call, without_params
 from planner.graph import Graph, Node, walk
 from planner.ops import Concat, Encode, Fit, FitTarget, Member, Predict
-from planner.ops_components import ComponentFolds, ComponentPath, Size
+from planner.ops_components import ComponentFolds, ComponentMember, ComponentPath, in_order
 from planner.rules.decompositions import decomposed_alike
-from planner.rules.linear import raw_columns
+from planner.rules.linear import Target, raw_columns, target_of, targets_of
 
 # Do not change what the closed-form solution is.
 _NEUTRAL = frozenset({"alpha", "copy_X", "max_iter", "random_state", "solver", "tol"})
@@ -23,47 +23,73 @@ _DIRECT = ("auto", "cholesky")
 # PCA takes more columns for wide, and projects them at random.
 _WIDE = 1000
 
-_Member = tuple[Size, Call]
-_Family = tuple[Node, Node, Node, str | None, Call]
+# Features, folds, and the PCA without its size.
+_Family = tuple[Node, Node, Call]
 
 
 def group_components(graph: Graph, outputs: Sequence[Node]) -> dict[str, Node]:
     """Replacements (node key -> node) of predictions by members of groups."""
-    families: defaultdict[_Family, list[tuple[_Member, Node]]] = defaultdict(list)
+    families: defaultdict[_Family, list[Node]] = defaultdict(list)
     for node in walk(outputs, tables=False):
-        found = _member(node)
-        if found is not None:
-            family, member = found
-            families[family].append((member, node))
+        family = _family(node)
+        if family is not None:
+            families[family].append(node)
     replaced: dict[str, Node] = {}
-    for family, found_members in families.items():
-        members = tuple(sorted({member for member, _ in found_members}, key=_order))
-        group = _group(graph, family, members)
+    for family, nodes in families.items():
+        targets = targets_of([node.inputs[0] for node in nodes])
+        found = [_member(node.inputs[0], targets) for node in nodes]
+        members = tuple(sorted(set(found), key=_order))
+        group = _group(graph, family, members, targets)
         if group is None:
             continue
-        for member, node in found_members:
+        for node, member in zip(nodes, found, strict=True):
             replaced[node.key] = graph.node(Member(members.index(member)), group)
     return replaced
 
 
-def _group(graph: Graph, family: _Family, members: tuple[_Member, ...]) -> Node | None:
-    features, folds, target, function, pca = family
+def _group(
+    graph: Graph,
+    family: _Family,
+    members: tuple[ComponentMember, ...],
+    targets: Sequence[Target],
+) -> Node | None:
+    features, folds, pca = family
+    nodes = [node for node, _ in targets]
+    functions = tuple(function for _, function in targets)
     raw = raw_columns(features)
     if raw is not None and raw.width <= _WIDE:
-        op = ComponentFolds(pca, members, raw.impute, raw.scale, function)
-        return graph.node(op, raw.columns, folds, target)
-    if len({size for size, _ in members}) == 1:
+        op = ComponentFolds(pca, members, raw.impute, raw.scale, functions)
+        return graph.node(op, raw.columns, folds, *nodes)
+    if len({member.size for member in members}) == 1:
         return None
-    return graph.node(ComponentPath(pca, members, function), features, folds, target)
+    return graph.node(ComponentPath(pca, members, functions), features, folds, *nodes)
 
 
-def _order(member: _Member) -> tuple[float, str]:
-    size, model = member
-    return float("inf") if size is None else size, repr(model)
+def _order(member: ComponentMember) -> tuple[int, float, str]:
+    return member.target, in_order(member.size), repr(member.estimator)
 
 
-def _member(node: Node) -> tuple[_Family, _Member] | None:
-    """The family and the place in it of these predictions, if a group can serve them."""
+def _member(fit: Node, targets: Sequence[Target]) -> ComponentMember:
+    assert isinstance(fit.op, Fit)
+    front = _front(fit)
+    assert front is not None
+    size = dict(front[1].params).get("n_components")
+    assert size is None or isinstance(size, int | float)
+    return ComponentMember(size, fit.op.estimator, targets.index(target_of(fit)))
+
+
+def _front(fit: Node) -> tuple[Node, Call] | None:
+    """The PCA right in front of a fit, as a node and as a call."""
+    encoded = fit.inputs[0]
+    if isinstance(encoded.op, Concat) and len(encoded.inputs) == 2:
+        encoded = encoded.inputs[1]
+    if not isinstance(encoded.op, Encode) or encoded.op.transformer.name != "PCA":
+        return None
+    return encoded, encoded.op.transformer
+
+
+def _family(node: Node) -> _Family | None:
+    """The family of these predictions, if a group can serve them."""
     if not isinstance(node.op, Predict) or node.op.methods[:1] != ("predict",):
         return None
     fit = node.inputs[0]
@@ -71,24 +97,14 @@ def _member(node: Node) -> tuple[_Family, _Member] | None:
         return None
     if fit.op.weighted or fit.op.stop_rounds or isinstance(fit.inputs[2].op, FitTarget):
         return None
-    encoded = fit.inputs[0]
-    if isinstance(encoded.op, Concat) and len(encoded.inputs) == 2:
-        encoded = encoded.inputs[1]
-    if not isinstance(encoded.op, Encode) or encoded.op.transformer.name != "PCA":
+    front = _front(fit)
+    if front is None:
         return None
-    pca = encoded.op.transformer
+    encoded, pca = front
     size = dict(pca.params).get("n_components")
     if not decomposed_alike(pca) or not _possible(size, encoded.inputs[0]):
         return None
-    family = (
-        encoded.inputs[0],
-        encoded.inputs[1],
-        fit.inputs[2],
-        fit.op.function,
-        without_params(pca, "n_components"),
-    )
-    assert size is None or isinstance(size, int | float)
-    return family, (size, fit.op.estimator)
+    return encoded.inputs[0], encoded.inputs[1], without_params(pca, "n_components")
 
 
 def _possible(size: object, features: Node) -> bool:

@@ -15,7 +15,7 @@ from executor.backends.rust import RustBackend
 from planner.errors import StratumError
 from planner.expressions import Call
 from planner.ops import Member
-from planner.ops_components import ComponentPath
+from planner.ops_components import ComponentMember, ComponentPath
 
 BACKEND = PythonBackend()
 CONTEXT = Context(0)
@@ -33,7 +33,8 @@ def answers(
     folds: Any = [(np.arange(len(y)), np.arange(len(valid)))]
     calls = [(size, Call("Ridge", (("alpha", a),)) if a else Call("LinearRegression"))
              for size, a in members]  # fmt: skip
-    found = BACKEND.run(ComponentPath(pca, tuple(calls)), [(train, valid), folds, y], CONTEXT)
+    op = ComponentPath(pca, tuple(ComponentMember(*call) for call in calls))
+    found = BACKEND.run(op, [(train, valid), folds, y], CONTEXT)
     values = []
     for index in range(len(members)):
         try:
@@ -102,9 +103,9 @@ def test_predictions_that_are_not_finite_are_refused() -> None:
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(30, 3)), rng.normal(size=30) + 1e3
     folds = [(np.arange(30), np.arange(30))]
-    members = tuple((size, Call("LinearRegression")) for size in (1, 2))
+    members = tuple(ComponentMember(size, Call("LinearRegression")) for size in (1, 2))
     for backend in (BACKEND, RustBackend()):
-        group = ComponentPath(Call("PCA"), members, "log1p")
+        group = ComponentPath(Call("PCA"), members, ("log1p",))
         with np.errstate(over="ignore"):
             found = backend.run(group, [(X, X), folds, y], CONTEXT)
         with pytest.raises(StratumError, match="NaN or infinite"):

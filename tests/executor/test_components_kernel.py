@@ -14,13 +14,13 @@ from executor.backends.python import PythonBackend
 from executor.backends.rust import RustBackend
 from planner.errors import StratumError
 from planner.expressions import Call
-from planner.ops_components import ComponentFolds, ComponentPath, Size
+from planner.ops_components import ComponentFolds, ComponentMember, ComponentPath
 from tests.executor.test_rust_backend import SPLITTERS, folds_of, mixed, numbers, target
 
 LEAST_SQUARES = Call("LinearRegression")
 RIDGES = tuple(Call("Ridge", (("alpha", alpha),)) for alpha in (0.01, 30.0))
-MEMBERS: tuple[tuple[Size, Call], ...] = tuple(
-    (size, model) for size in (1, 3, 0.8, None) for model in (LEAST_SQUARES, *RIDGES)
+MEMBERS = tuple(
+    ComponentMember(size, model) for size in (1, 3, 0.8, None) for model in (LEAST_SQUARES, *RIDGES)
 )
 
 
@@ -86,7 +86,7 @@ def test_tables_of_booleans_and_integers() -> None:
 def test_predictions_undo_the_transform_of_the_target(function: str) -> None:
     x, folds = correlated(), folds_of("kfold")
     y = getattr(np, function)(np.abs(target(x)))
-    op = ComponentFolds(Call("PCA"), MEMBERS, False, True, function)
+    op = ComponentFolds(Call("PCA"), MEMBERS, False, True, (function,))
     assert set(compare(op, [x, folds, y])) == {None}
 
 
@@ -95,7 +95,7 @@ def test_what_the_kernel_declines_is_solved_by_the_library() -> None:
     angle = 2 * np.pi * np.arange(80) / 80
     x = np.column_stack([np.cos(angle), np.sin(angle), 0.5 * np.cos(2 * angle)])
     folds = [(np.arange(80), np.arange(80))]
-    members: tuple[tuple[Size, Call], ...] = tuple((size, RIDGES[0]) for size in (1, 2, 3))
+    members = tuple(ComponentMember(size, RIDGES[0]) for size in (1, 2, 3))
     op = ComponentFolds(Call("PCA"), members, False, False)
     y = x.sum(axis=1) + np.random.default_rng(0).normal(size=80)
     assert compare(op, [x, folds, y]) == ["small_gap", None, None]
@@ -103,7 +103,7 @@ def test_what_the_kernel_declines_is_solved_by_the_library() -> None:
 
 def test_a_size_beyond_all_columns_fails_alone() -> None:
     x, folds = correlated(), folds_of("kfold")
-    members: tuple[tuple[Size, Call], ...] = tuple((size, RIDGES[0]) for size in (2, 6, 3))
+    members = tuple(ComponentMember(size, RIDGES[0]) for size in (2, 6, 3))
     for op, fold in (
         (ComponentFolds(Call("PCA"), members, False, True), None),
         (ComponentPath(Call("PCA"), members), 0),
@@ -155,7 +155,7 @@ def test_other_matrices_go_to_the_library(make: Callable[[np.ndarray], Any]) -> 
     block = make(np.round(x, 1))
     pair = (block[folds[0][0]], block[folds[0][1]])
     pca = Call("PCA", (("svd_solver", "covariance_eigh"),))
-    members = tuple(member for member in MEMBERS if member[0] in (1, 3))
+    members = tuple(member for member in MEMBERS if member.size in (1, 3))
     op, inputs = ComponentPath(pca, members), [pair, folds, target(x)]
     found = RustBackend().run(op, inputs, Context(0))
     wanted = PythonBackend().run(op, inputs, Context(0))

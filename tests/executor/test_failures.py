@@ -24,7 +24,7 @@ from xgboost import XGBRegressor
 from executor.failures import describe_failure
 from planner.expressions import Call
 from planner.ops import Concat, Encode, Fit
-from planner.ops_linear import LinearFolds
+from planner.ops_linear import LinearFolds, LinearMember
 
 X = np.arange(12.0).reshape(6, 2)
 Y = np.arange(6.0)
@@ -90,7 +90,11 @@ def test_known_failures_of_libraries(code: str, broken: Callable[[], Any]) -> No
     [
         (Fit(Call("Lasso"), "regression"), "Lasso", "fit_failed"),
         (Encode(Call("PCA"), False), "PCA", "step_failed"),
-        (LinearFolds((Call("Ridge"), Call("Lasso")), False, False), "Lasso, Ridge", "fit_failed"),
+        (
+            LinearFolds((LinearMember(Call("Ridge")), LinearMember(Call("Lasso"))), False, False),
+            "Lasso, Ridge",
+            "fit_failed",
+        ),
         (Concat(0.3), "Concat", "step_failed"),
     ],
 )

@@ -14,7 +14,7 @@ from executor.backends.python import PythonBackend
 from executor.backends.rust import RustBackend
 from planner.expressions import Call
 from planner.ops import Fit
-from planner.ops_linear import LinearPath
+from planner.ops_linear import LinearMember, LinearPath
 from tests.inprocess import Engine
 from tests.planner.planning_cases import CV, RIDGE
 
@@ -22,7 +22,7 @@ FAMILY = (Call("Lasso"), Call("Ridge"))
 
 
 def test_only_groups_are_supported() -> None:
-    assert RustBackend().supports(LinearPath(FAMILY))
+    assert RustBackend().supports(LinearPath(tuple(map(LinearMember, FAMILY))))
     assert not RustBackend().supports(Fit(Call("Ridge"), "regression"))
 
 
@@ -42,7 +42,7 @@ def test_a_missing_extension_leaves_the_python_path(
         patch.setattr(builtins, "__import__", without)
         bare = importlib.reload(rust)
         assert not bare.HAS_KERNELS
-        assert not bare.RustBackend().supports(LinearPath(FAMILY))
+        assert not bare.RustBackend().supports(LinearPath(tuple(map(LinearMember, FAMILY))))
         engine.backends = (
             *(b for b in engine.backends if b.name == "duckdb"), bare.RustBackend(), PythonBackend()
         )  # fmt: skip
@@ -56,8 +56,8 @@ def test_a_worker_without_the_extension_can_be_imported() -> None:
         "import sys; sys.modules['rust_exec'] = None\n"
         "from executor import program\n"
         "from planner.expressions import Call\n"
-        "from planner.ops_linear import LinearPath\n"
-        "op = LinearPath((Call('Ridge'),))\n"
+        "from planner.ops_linear import LinearMember, LinearPath\n"
+        "op = LinearPath((LinearMember(Call('Ridge')),))\n"
         "print([b.name for b in program.BACKENDS if b.supports(op)])"
     )
     done = subprocess.run(

@@ -33,7 +33,7 @@ from planner.ops import (
     Member,
     Vector,
 )
-from planner.ops_linear import LinearFolds, LinearPath
+from planner.ops_linear import LinearFolds, LinearMember, LinearPath
 from planner.render import Query
 from tests.inprocess import EXACT, Engine, operators
 from tests.oracle import Categories
@@ -210,10 +210,11 @@ def test_the_reference_of_the_linear_family_is_the_library_itself(function: str 
     y = np.abs(Y) if function else Y
     fitted = np.log1p(y) if function else y
     bare = (("fit_intercept", False),)
-    members = (Call("Lasso", (("alpha", 0.01),)), Call("LinearRegression"), Call("Ridge"))
-    folds = run(LinearFolds(members, False, True, function), X, SPLIT, fitted)
-    plain = tuple(Call(member.name, (*member.params, *bare)) for member in members)
-    path = run(LinearPath(plain, function), X, SPLIT, fitted)
+    calls = (Call("Lasso", (("alpha", 0.01),)), Call("LinearRegression"), Call("Ridge"))
+    members = tuple(map(LinearMember, calls))
+    folds = run(LinearFolds(members, False, True, (function,)), X, SPLIT, fitted)
+    plain = tuple(LinearMember(Call(call.name, (*call.params, *bare))) for call in calls)
+    path = run(LinearPath(plain, (function,)), X, SPLIT, fitted)
     for position, (model, other) in enumerate(
         [
             (Lasso(0.01), Lasso(0.01, fit_intercept=False)),

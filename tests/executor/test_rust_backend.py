@@ -1,6 +1,6 @@
 """The kernels' backend against the Python backend."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from executor.backends.python import PythonBackend
 from executor.backends.rust import RustBackend
 from planner.errors import ExecutionError
 from planner.expressions import Call
-from planner.ops_linear import LinearFolds, LinearPath
+from planner.ops_linear import LinearFolds, LinearMember, LinearPath
 
 N = 80
 CLOSED = (
@@ -38,6 +38,10 @@ SPLITTERS: dict[str, Any] = {
     "random": ShuffleSplit(3, test_size=0.3, random_state=2),
     "time": TimeSeriesSplit(4),
 }
+
+
+def group(calls: Sequence[Call], target: int = 0) -> tuple[LinearMember, ...]:
+    return tuple(LinearMember(call, target) for call in calls)
 
 
 def folds_of(name: str, masked: bool = False) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -132,7 +136,7 @@ def test_all_folds_at_once(
     members = FAMILY if intercept else without_intercept(FAMILY)
     if not scale:  # in units this wide the library drops directions from least squares
         members = tuple(member for member in members if member.name != "LinearRegression")
-    same(LinearFolds(members, impute, scale), [x, folds, target(x)])
+    same(LinearFolds(group(members), impute, scale), [x, folds, target(x)])
     assert declined == [None] * len(folds) * len(members)
 
 
@@ -146,7 +150,7 @@ def test_one_fold_of_an_encoded_matrix(
     members = FAMILY if intercept else without_intercept(FAMILY)
     for fold, (train, valid) in enumerate(folds := folds_of(splitter)):
         block = (x[train], x[valid]) if encoded else x
-        same(LinearPath(members), [block, folds, target(x)], fold)
+        same(LinearPath(group(members)), [block, folds, target(x)], fold)
     assert declined == [None] * len(folds) * len(members)
 
 
@@ -168,23 +172,23 @@ def test_one_fold_of_an_encoded_matrix(
 def test_columns_of_every_type(x: Any) -> None:
     folds, y = folds_of("shuffled"), target(numbers())
     gaps = bool(pd.DataFrame(x).isna().any().any())
-    same(LinearFolds(FAMILY, gaps, False), [x, folds, y])
-    same(LinearFolds(FAMILY, gaps, True), [x, folds, y])
+    same(LinearFolds(group(FAMILY), gaps, False), [x, folds, y])
+    same(LinearFolds(group(FAMILY), gaps, True), [x, folds, y])
 
 
 def test_targets_of_every_type() -> None:
     x, folds = numbers(), folds_of("kfold")
     for y in (target(x) > 3, np.round(target(x)).astype(np.int64), target(x).astype(np.float32)):
-        same(LinearFolds(FAMILY, False, False), [x, folds, y])
-        same(LinearPath(FAMILY), [x, folds, y], 0)
+        same(LinearFolds(group(FAMILY), False, False), [x, folds, y])
+        same(LinearPath(group(FAMILY)), [x, folds, y], 0)
 
 
 @pytest.mark.parametrize("function", ["log1p", "sqrt", "log"])
 def test_transforms_of_the_target_are_undone(function: str) -> None:
     x, folds = numbers(), folds_of("kfold")
     y = getattr(np, function)(np.abs(target(x)) / 3 + 0.1)
-    same(LinearFolds(FAMILY, False, True, function), [x, folds, y])
-    same(LinearPath(FAMILY, function), [x, folds, y], 1)
+    same(LinearFolds(group(FAMILY), False, True, (function,)), [x, folds, y])
+    same(LinearPath(group(FAMILY), (function,)), [x, folds, y], 1)
 
 
 def test_read_only_arrays_do(declined: list[str | None]) -> None:
@@ -192,13 +196,13 @@ def test_read_only_arrays_do(declined: list[str | None]) -> None:
     y = target(x)
     for array in (x, y, *(rows for fold in folds for rows in fold)):
         array.setflags(write=False)
-    same(LinearFolds(FAMILY, False, False), [x, folds, y])
+    same(LinearFolds(group(FAMILY), False, False), [x, folds, y])
     assert declined.count(None) == len(declined) - 4  # least squares in units this wide
 
 
 def test_more_threads_give_the_same_numbers() -> None:
     x, folds = numbers(), folds_of("shuffled")
-    op = LinearFolds(FAMILY, False, True)
+    op = LinearFolds(group(FAMILY), False, True)
     one, two = (RustBackend().run(op, [x, folds, target(x)], Context(None, t)) for t in (1, 2))
     for left, right in zip(tables(one), tables(two), strict=True):
         np.testing.assert_array_equal(left, right)
@@ -218,7 +222,7 @@ def test_more_threads_give_the_same_numbers() -> None:
 def test_what_the_kernel_declines_is_given_to_the_library(x: np.ndarray, scale: bool) -> None:
     folds = folds_of("kfold")
     members = (*NETS, *(Call("Ridge", (("alpha", alpha),)) for alpha in (1e-9, 1.0)))
-    op = LinearFolds((*members, Call("LinearRegression")), False, scale)
+    op = LinearFolds(group((*members, Call("LinearRegression"))), False, scale)
     inputs = [x, folds, target(numbers(4))]
     found = RustBackend().run(op, inputs, Context(None))
     wanted = PythonBackend().run(op, inputs, Context(None))
@@ -239,7 +243,7 @@ def test_a_forced_refusal_falls_back_fold_by_fold(monkeypatch: pytest.MonkeyPatc
         return result
 
     monkeypatch.setattr(rust_exec, "linear_folds", refuses_two)
-    same(LinearFolds(FAMILY, False, True), [x, folds, target(x)])
+    same(LinearFolds(group(FAMILY), False, True), [x, folds, target(x)])
 
 
 def test_a_forced_refusal_of_a_path_falls_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +257,7 @@ def test_a_forced_refusal_of_a_path_falls_back(monkeypatch: pytest.MonkeyPatch) 
         return rust_exec.LinearPath(np.empty(0), np.empty(0), nothing, descent, reasons)
 
     monkeypatch.setattr(rust_exec, "linear_path", refuses)
-    same(LinearPath(FAMILY), [x, folds, target(x)], 2)
+    same(LinearPath(group(FAMILY)), [x, folds, target(x)], 2)
 
 
 @pytest.mark.parametrize("name", ["linear_folds", "linear_path"])
@@ -267,10 +271,10 @@ def test_a_fault_of_the_kernel_is_served_by_the_library(
 
     monkeypatch.setattr(rust_exec, name, broken)
     x, folds = numbers(), folds_of("kfold")
-    op: Any = LinearPath(FAMILY)
+    op: Any = LinearPath(group(FAMILY))
     fold: int | None = 0
     if name == "linear_folds":
-        op, fold = LinearFolds(FAMILY, False, True), None
+        op, fold = LinearFolds(group(FAMILY), False, True), None
     with pytest.warns(RuntimeWarning, match="kernel_panicked"):
         same(op, [x, folds, target(x)], fold)
 
@@ -289,7 +293,7 @@ def test_other_matrices_go_to_the_library(block: Any, declined: list[str | None]
     folds = folds_of("kfold")
     rows = block.iloc if isinstance(block, pd.DataFrame) else block
     pair = (rows[folds[0][0]], rows[folds[0][1]])
-    op, inputs = LinearPath(FAMILY), [pair, folds, target(numbers())]
+    op, inputs = LinearPath(group(FAMILY)), [pair, folds, target(numbers())]
     found = RustBackend().run(op, inputs, Context(0))
     wanted = PythonBackend().run(op, inputs, Context(0))
     np.testing.assert_array_equal(table(found), table(wanted))
@@ -299,7 +303,7 @@ def test_other_matrices_go_to_the_library(block: Any, declined: list[str | None]
 def test_wide_matrices_without_closed_forms_go_to_the_library(declined: list[str | None]) -> None:
     """Their moments would cost more than the few descents."""
     x, folds = numbers(110), folds_of("kfold")
-    wide = LinearPath(NETS[:1])
+    wide = LinearPath(group(NETS[:1]))
     same(wide, [x / np.logspace(-3, 3, 110), folds, target(numbers())], 0)
     assert declined == []
 
@@ -307,7 +311,10 @@ def test_wide_matrices_without_closed_forms_go_to_the_library(declined: list[str
 def test_missing_values_fail_as_in_the_library() -> None:
     x, folds = numbers(gaps=0.1), folds_of("kfold")
     inputs = [x, folds, target(x)]
-    for op, fold in ((LinearFolds(FAMILY, False, True), None), (LinearPath(FAMILY), 0)):
+    for op, fold in (
+        (LinearFolds(group(FAMILY), False, True), None),
+        (LinearPath(group(FAMILY)), 0),
+    ):
         found = RustBackend().run(op, inputs, Context(fold))
         answers = found[2] if isinstance(found, list) else found
         for position, member in enumerate(FAMILY):
@@ -318,7 +325,8 @@ def test_missing_values_fail_as_in_the_library() -> None:
 
 def test_predictions_beyond_all_bounds_are_an_error_of_the_member() -> None:
     x, folds = numbers(), folds_of("kfold")
-    op = LinearFolds((Call("Ridge"), Call("Ridge", (("alpha", 1e300),))), False, True, "log1p")
+    calls = (Call("Ridge"), Call("Ridge", (("alpha", 1e300),)))
+    op = LinearFolds(group(calls), False, True, ("log1p",))
     y = (target(x) - target(x).mean()) * 1e6
     found = RustBackend().run(op, [x, folds, y], Context(None))[0]
     error = found[0].predictions
@@ -333,7 +341,7 @@ def test_predictions_beyond_all_bounds_are_an_error_of_the_member() -> None:
 def test_what_does_not_converge_warns_in_the_librarys_words() -> None:
     x, folds = numbers(), folds_of("kfold")
     calls = [Call("Lasso", (("alpha", 1e-4), ("max_iter", rounds))) for rounds in (1, 1000)]
-    op = LinearFolds((*calls, Call("Ridge")), False, True)
+    op = LinearFolds(group((*calls, Call("Ridge"))), False, True)
     found = RustBackend().run(op, [x, folds, target(x)], Context(None))
     wanted = PythonBackend().run(op, [x, folds, target(x)], Context(None))
     for one, two in zip(found, wanted, strict=True):
@@ -370,4 +378,4 @@ def test_any_shape(
     x[:3] = np.nan_to_num(x[:3])
     folds = list(KFold(splits).split(x))
     members = tuple(Call("Ridge", (("alpha", alpha),)) for alpha in alphas)
-    same(LinearFolds((*members, *FAMILY * nets), gaps > 0, scale), [x, folds, y])
+    same(LinearFolds(group((*members, *FAMILY * nets)), gaps > 0, scale), [x, folds, y])

@@ -84,7 +84,6 @@ def test_what_is_not_least_squares_on_components_stays_a_fit(engine: Engine, cha
 @pytest.mark.parametrize(
     "change",
     [
-        {"target": {"column": "price", "transform": "log1p"}},
         {"features": [{"columns": NUMBERS, "steps": ["PCA(3)"]}]},
         {"features": [{"columns": NUMBERS, "steps": ["SimpleImputer()", "PCA(3)"]}]},
         {"features": [{"columns": NUMBERS, "steps": ["StandardScaler()", "PCA(3, whiten=True)"]}]},

@@ -9,7 +9,15 @@ import pytest
 
 from planner.expressions import Call, text
 from planner.ops import Encode, Fit, Member
-from planner.ops_linear import Closed, LinearBlocks, LinearFolds, LinearPath, Net, solver_of
+from planner.ops_linear import (
+    Closed,
+    LinearBlocks,
+    LinearFolds,
+    LinearMember,
+    LinearPath,
+    Net,
+    solver_of,
+)
 from tests.inprocess import EXACT, Engine
 from tests.planner.planning_cases import CV, NUMBERS, RIDGE, flats, ops
 
@@ -42,6 +50,10 @@ def call(name: str, **params: Any) -> Call:
     return Call(name, tuple(sorted(params.items())))
 
 
+def ridge_of(target: int = 0, **params: Any) -> LinearMember:
+    return LinearMember(call("Ridge", **params), target)
+
+
 def ridge(model: str = "Ridge()", **changes: Any) -> Spec:
     return {**RIDGE, "model": model, "metrics": ["r2", "rmse"], **changes}
 
@@ -55,7 +67,7 @@ def groups(engine: Engine, *specs: Spec, **evaluate: Any) -> list[Any]:
 
 def test_raw_columns_are_one_group_over_all_folds(engine: Engine) -> None:
     specs = [ridge(f"Ridge(alpha={alpha})") for alpha in (3, 0.1, 1)]
-    members = (call("Ridge"), call("Ridge", alpha=0.1), call("Ridge", alpha=3.0))
+    members = (ridge_of(), ridge_of(alpha=0.1), ridge_of(alpha=3.0))
     assert groups(engine, *specs) == [LinearFolds(members, impute=False, scale=False)]
 
 
@@ -63,13 +75,13 @@ def test_the_family_is_one_group(engine: Engine) -> None:
     """On one set of moments: least squares, ridge, lasso and elastic nets."""
     (group,) = groups(engine, *[ridge(model) for model in FAMILY])
     assert isinstance(group, LinearFolds)
-    assert [text(member) for member in group.members] == sorted(FAMILY)
+    assert [text(member.estimator) for member in group.members] == sorted(FAMILY)
     (group,) = groups(engine, *[ridge(model, features=ENCODED) for model in FAMILY])
     assert isinstance(group, LinearBlocks)
-    assert [text(member) for member in group.members] == sorted(FAMILY)
+    assert [text(member.estimator) for member in group.members] == sorted(FAMILY)
     (group,) = groups(engine, *[ridge(model, features=FITTED) for model in FAMILY])
     assert isinstance(group, LinearPath)
-    assert [text(member) for member in group.members] == sorted(FAMILY)
+    assert [text(member.estimator) for member in group.members] == sorted(FAMILY)
 
 
 @pytest.mark.parametrize("features", [None, SCALED, ENCODED, FITTED])
@@ -207,14 +219,12 @@ def test_encoded_features_are_grouped_per_fold_where_there_is_company(engine: En
     one = ridge("Ridge(1)", features=FITTED)
     two = ridge("Ridge(2)", features=FITTED)
     assert groups(engine, one) == []
-    assert groups(engine, one, two) == [LinearPath((call("Ridge"), call("Ridge", alpha=2.0)))]
+    assert groups(engine, one, two) == [LinearPath((ridge_of(), ridge_of(alpha=2.0)))]
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"target": {"column": "price", "transform": "log1p"}},
-        {"target": "weight"},
         {"features": [{"columns": ["age", "rooms"]}]},
         {"prepare": [{"filter": "age > 4"}]},
         {"model": "Ridge(2, fit_intercept=False)"},
@@ -241,7 +251,7 @@ def test_fits_of_other_data_are_groups_of_their_own(engine: Engine, change: Spec
 def test_what_the_kernel_does_not_serve_stays_a_fit(engine: Engine, change: Spec) -> None:
     compiled = engine.compile(ridge("Ridge(1)"), ridge(**{"model": "Ridge(2)", **change}), cv=CV)
     assert len(ops(*compiled.outputs, kind=Fit)) == 1
-    assert [op.members for op in ops(*compiled.outputs, kind=LinearFolds)] == [(call("Ridge"),)]
+    assert [op.members for op in ops(*compiled.outputs, kind=LinearFolds)] == [(ridge_of(),)]
 
 
 @pytest.mark.parametrize(
@@ -274,7 +284,7 @@ def test_single_precision_columns_are_left_to_the_library(engine: Engine) -> Non
 
 
 def test_a_single_fit_of_raw_columns_is_a_group_too(engine: Engine) -> None:
-    assert groups(engine, ridge("Ridge(7)"))[0].members == (call("Ridge", alpha=7.0),)
+    assert groups(engine, ridge("Ridge(7)"))[0].members == (ridge_of(alpha=7.0),)
 
 
 def test_members_are_found_again_by_their_alpha(engine: Engine) -> None:
@@ -285,7 +295,7 @@ def test_members_are_found_again_by_their_alpha(engine: Engine) -> None:
     for output in compiled.outputs[::2]:  # two metrics each
         member = output.inputs[0].op
         assert isinstance(member, Member)
-        solver = solver_of(group.members[member.index])
+        solver = solver_of(group.members[member.index].estimator)
         assert isinstance(solver, Closed)
         found.append(solver.alpha)
     assert tuple(found) == alphas
@@ -337,5 +347,5 @@ def test_known_scores_do_not_join_a_group(engine: Engine) -> None:
     specs = [ridge("Ridge(1)"), ridge("Ridge(2)")]
     compiled = engine.compile(*specs, cv=CV, known=keys(specs[0]))
     (group,) = ops(*compiled.outputs, kind=LinearFolds)
-    assert group.members == (call("Ridge", alpha=2.0),)
+    assert group.members == (ridge_of(alpha=2.0),)
     assert compiled.known == 2

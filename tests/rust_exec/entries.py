@@ -17,7 +17,7 @@ def _linear() -> Arguments:
     rows = np.arange(12)
     return {
         "x": x,
-        "y": x.sum(axis=1) + rows % 3,
+        "y": np.column_stack([x.sum(axis=1) + rows % 3, x[:, 0] - rows % 2]),
         "train": [rows[:8], rows[4:]],
         "valid": [rows[8:], rows[:4]],
         "alphas": np.array([0.0, 1.0]),
@@ -33,6 +33,7 @@ def _mixed() -> Arguments:
     codes = np.column_stack([np.arange(12) % 2, np.arange(12) % 3]).astype(np.int32)
     return {
         **_linear(),
+        "targets": np.array([0, 1, 1, 0]),
         "scale": False,
         "categories": Categories(codes, np.array([2, 3]), np.array([0, 1])),
         "order": np.arange(8)[::-1].copy(),
@@ -110,8 +111,8 @@ ENTRIES = (
     Entry(
         "linear_folds",
         _mixed,
-        free=frozenset({"train", "valid", "alphas", "nets"}),
-        optional=frozenset({"order", "fills", "divisors"}),
+        free=frozenset({"train", "valid"}),
+        optional=frozenset({"targets", "order", "fills", "divisors"}),
     ),
     Entry("linear_path", _path, free=frozenset({"x_valid", "alphas", "nets"})),
     Entry("score_numbers", _numbers),

@@ -88,7 +88,7 @@ def _component_folds() -> Arguments:
     rows = np.arange(12)
     return {
         "x": x,
-        "y": x.sum(axis=1) + rows % 3,
+        "y": np.column_stack([x.sum(axis=1) + rows % 3, x[:, 0] - rows % 2]),
         "train": [rows[:8], rows[4:]],
         "valid": [rows[8:], rows[:4]],
         "members": np.array([[2.0, 0.0], [0.9, 1.0]]),
@@ -107,6 +107,7 @@ def _component_path() -> Arguments:
         "y_train": given["y"],
         "x_valid": given["x"][:5].copy(),
         "members": given["members"],
+        "targets": np.array([1, 0]),
         "threads": 1,
     }
 
@@ -167,5 +168,10 @@ ENTRIES = (
         _component_folds,
         free=frozenset({"train", "valid", "members"}),
     ),
-    Entry("component_path", _component_path, free=frozenset({"x_valid", "members"})),
+    Entry(
+        "component_path",
+        _component_path,
+        free=frozenset({"x_valid"}),
+        optional=frozenset({"targets"}),
+    ),
 )

@@ -67,7 +67,7 @@ def run(
 ) -> LinearFolds:
     return linear_folds(
         x,
-        y,
+        y[:, None],
         [train for train, _ in folds],
         [valid for _, valid in folds],
         np.asarray(alphas, dtype=np.float64),
@@ -92,10 +92,24 @@ def assert_agrees(
     options: Options,
     nets: Sequence[Net] = (),
 ) -> LinearFolds:
+    """As :func:`assert_right`, of one target."""
+    result = run(x, y, folds, alphas, options, nets=nets)
+    assert_right(result, x, y, folds, alphas, options, nets)
+    return result
+
+
+def assert_right(
+    result: LinearFolds,
+    x: Floats,
+    y: Floats,
+    folds: Folds,
+    alphas: Sequence[float],
+    options: Options,
+    nets: Sequence[Net] = (),
+) -> None:
     """Every model that is not declined scores as scikit-learn's: MSE to 1e-9 of itself (nets:
     1e-7), and R2 to the same share of what the model leaves unexplained. Nets stop in the same
     round, and tell the same gap."""
-    result = run(x, y, folds, alphas, options, nets=nets)
     p, members = x.shape[1], [*alphas, *nets]
     assert result.coef.shape == (len(folds), len(members), p)
     assert result.intercept.shape == (len(folds), len(members))
@@ -126,7 +140,6 @@ def assert_agrees(
                 r2, expected_r2 = 1 - found / spread, 1 - mse / spread
                 assert abs(r2 - expected_r2) <= promise * max(abs(1 - expected_r2), 1e-6)
             check_raw_coefficients(x, result, k, j, train, valid, options)
-    return result
 
 
 def check_descent(

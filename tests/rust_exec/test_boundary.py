@@ -16,7 +16,7 @@ import rust_exec
 from rust_exec import KernelInputError, LinearFolds, _native, linear_folds, linear_path
 
 X = np.random.default_rng(0).normal(size=(12, 2))
-Y = X.sum(axis=1) + np.arange(12) % 3
+Y = (X.sum(axis=1) + np.arange(12) % 3)[:, None]
 ROWS = np.arange(12)
 NETS = np.array([[0.1, 0.5, 1e-4, 100.0]])
 CALL: dict[str, Any] = {
@@ -63,7 +63,7 @@ def fields(x: np.ndarray) -> np.ndarray:
         ({"x": swapped(X)}, "bad_array"),
         ({"x": unaligned(X)}, "bad_array"),
         ({"x": fields(X)}, "bad_array"),
-        ({"y": Y[:, None]}, "bad_array"),
+        ({"y": Y[:, 0]}, "bad_array"),
         ({"y": Y.astype(int)}, "bad_array"),
         ({"y": Y[:-1]}, "shape_mismatch"),
         ({"x": X[:0], "y": Y[:0], "train": [], "valid": []}, "empty_matrix"),
@@ -96,6 +96,11 @@ def fields(x: np.ndarray) -> np.ndarray:
         ({"alphas": np.array([np.nan])}, "bad_alpha"),
         ({"alphas": np.array([np.inf])}, "bad_alpha"),
         ({"alphas": [1.0]}, "bad_array"),
+        ({"y": Y[:, :0]}, "index_out_of_range"),
+        ({"targets": np.array([0, 1])}, "index_out_of_range"),
+        ({"targets": np.array([0, -1])}, "index_out_of_range"),
+        ({"targets": np.array([0])}, "shape_mismatch"),
+        ({"targets": np.zeros(2)}, "bad_array"),
         ({"threads": 0}, "bad_threads"),
         ({"threads": -1}, "bad_threads"),
         ({"threads": 10**6}, "bad_threads"),
@@ -120,6 +125,7 @@ def test_wrong_calls_of_linear_folds(change: dict[str, Any], code: str) -> None:
         ({"y_train": Y[:3]}, "shape_mismatch"),
         ({"alphas": np.array([-1e-9])}, "bad_alpha"),
         ({"nets": NETS - 1}, "bad_net"),
+        ({"targets": np.array([0, 0, 1])}, "shape_mismatch"),
         ({"threads": 0}, "bad_threads"),
     ],
     ids=str,
@@ -179,7 +185,7 @@ def test_no_values_break_the_kernel(
     impute, scale, fit_intercept = flags
     result = linear_folds(
         x,
-        x[:, 0],
+        x[:, :1],
         train,
         valid,
         alphas,
@@ -197,7 +203,7 @@ def test_no_values_break_the_kernel(
 def test_one_training_row_predicts_its_target() -> None:
     result = linear_folds(X, Y, [ROWS[:1]], [ROWS[1:]], np.array([1.0]), NETS[:0], scale=True)
     assert result.declined == [[None]]
-    np.testing.assert_allclose(result.predictions[0], Y[0])
+    np.testing.assert_allclose(result.predictions[0], Y[0, 0])
 
 
 def test_input_is_neither_changed_nor_needs_to_be_writable() -> None:

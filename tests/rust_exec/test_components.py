@@ -38,7 +38,7 @@ def run(
 ) -> ComponentFolds:
     train, valid = [train for train, _ in folds], [valid for _, valid in folds]
     array = np.array(members, dtype=np.float64)
-    return component_folds(x, y, train, valid, array, threads=threads, **options)
+    return component_folds(x, y[:, None], train, valid, array, threads=threads, **options)
 
 
 def assert_agrees(
@@ -302,7 +302,7 @@ def test_one_matrix_is_a_fold_of_its_own() -> None:
     y = x.sum(axis=1) + rng.normal(size=90)
     members = np.array([(2, 1.0), (4, 0.0), (9, 1.0)])
     for solver in ("auto", "full"):
-        one = component_path(x[:60], y[:60], x[60:], members, solver=solver)
+        one = component_path(x[:60], y[:60, None], x[60:], members, solver=solver)
         folds = [(np.arange(60), np.arange(60, 90))]
         all_ = run(x, y, folds, members.tolist(), solver=solver)
         assert one.declined == all_.declined[0] == [None, None, "too_many_components"]

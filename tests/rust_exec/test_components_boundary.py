@@ -16,7 +16,7 @@ X = np.random.default_rng(0).normal(size=(12, 2))
 ROWS = np.arange(12)
 CALL: dict[str, Any] = {
     "x": X,
-    "y": X.sum(axis=1),
+    "y": X.sum(axis=1, keepdims=True),
     "train": [ROWS[:8]],
     "valid": [ROWS[8:]],
     "members": np.array([[1.0, 1.0]]),
@@ -33,6 +33,8 @@ WRONG = [
     ({"members": np.array([[np.inf, 1.0]])}, "bad_size"),
     ({"members": np.array([[1.0, -1.0]])}, "bad_alpha"),
     ({"members": np.array([[1.0, np.nan]])}, "bad_alpha"),
+    ({"targets": np.array([1])}, "index_out_of_range"),
+    ({"targets": np.array([0, 0])}, "shape_mismatch"),
     ({"solver": "arpack"}, "bad_solver"),
     ({"threads": 0}, "bad_threads"),
 ]
@@ -45,7 +47,7 @@ WRONG = [
         ({"x": X.astype(np.float32)}, "bad_array"),
         ({"x": X[:0]}, "index_out_of_range"),
         ({"x": X[:, :0]}, "empty_matrix"),
-        ({"y": np.ones(3)}, "shape_mismatch"),
+        ({"y": np.ones((3, 1))}, "shape_mismatch"),
         ({"train": [ROWS[:0]]}, "empty_fold"),
         ({"valid": [ROWS + 1]}, "index_out_of_range"),
         ({"valid": [ROWS, ROWS]}, "shape_mismatch"),
@@ -65,7 +67,7 @@ def test_wrong_calls_of_component_folds(change: dict[str, Any], code: str) -> No
         *WRONG,
         ({"x_train": X[:0]}, "empty_matrix"),
         ({"x_valid": X[:, :1]}, "shape_mismatch"),
-        ({"y_train": np.ones(3)}, "shape_mismatch"),
+        ({"y_train": np.ones((3, 1))}, "shape_mismatch"),
     ],
     ids=str,
 )

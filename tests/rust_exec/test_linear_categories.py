@@ -43,7 +43,7 @@ def fit(x: Floats, y: Floats, folds: Folds, members: Any = (0.0, 1.0), **more: A
     closed = np.array([m for m in members if not isinstance(m, Net)], dtype=np.float64)
     nets = net_array([m for m in members if isinstance(m, Net)])
     sides = [list(side) for side in zip(*folds, strict=True)]
-    return linear_folds(x, y, *sides, closed, nets, **more)
+    return linear_folds(x, y[:, None], *sides, closed, nets, **more)
 
 
 def check(

@@ -236,7 +236,7 @@ def test_path_agrees_with_elastic_net(fit_intercept: bool) -> None:
     nets = [Net(0.05), Net(0.001, 0.3)]
     path = linear_path(
         x[train],
-        y[train],
+        y[train, None],
         np.asfortranarray(x[valid]),
         np.array([0.0]),
         net_array(nets),

@@ -90,7 +90,9 @@ def test_path_agrees_with_ridge(fit_intercept: bool, order: str) -> None:
     x = np.asarray(x, order=order)
     train, valid = slice(0, 300), slice(300, None)
     alphas, nets = np.array(ALPHAS), net_array([])
-    path = linear_path(x[train], y[train], x[valid], alphas, nets, fit_intercept=fit_intercept)
+    path = linear_path(
+        x[train], y[train, None], x[valid], alphas, nets, fit_intercept=fit_intercept
+    )
     assert path.declined == [None] * len(ALPHAS)
     assert path.predictions.shape == (142, len(ALPHAS))
     for j, alpha in enumerate(ALPHAS):
@@ -105,7 +107,7 @@ def test_path_agrees_with_ridge(fit_intercept: bool, order: str) -> None:
 def test_path_declines_with_a_reason() -> None:
     x, y = data("diabetes")
     twice = np.column_stack([x, x + 1e-6 * np.random.default_rng(0).normal(size=x.shape)])
-    path = linear_path(twice, y, twice[:5], np.array([0.0, 1.0]), net_array([]))
+    path = linear_path(twice, y[:, None], twice[:5], np.array([0.0, 1.0]), net_array([]))
     assert path.declined == ["ill_conditioned", None]
     assert path.predictions.shape == (5, 2)
     assert np.isnan(path.predictions).all(axis=0).tolist() == [True, False]

@@ -5,7 +5,7 @@ kernel declines a model of a fold (components too close to be told apart, a rand
 the libraries fit that model.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +14,8 @@ import numpy as np
 import rust_exec
 from executor.backends.base import Context
 from executor.backends.components import library_answers
-from executor.backends.linear import Answer, Answers
-from executor.backends.rust.linear import asked, dense_numeric, finite
+from executor.backends.linear import Answer, Answers, parts
+from executor.backends.rust.linear import asked, dense_numeric, finite, numeric
 from executor.backends.rust.linear_design import matrix
 from executor.backends.sides import sides, training_target
 from executor.models import inverse
@@ -23,21 +23,25 @@ from planner.expressions import Call, param
 from planner.graph import Op
 from planner.ops_components import ComponentFolds, ComponentPath
 
-# Predictions of one fold, (n_valid, members), and why a member was declined.
+# Of one fold and the members that the kernel was asked for: predictions, (n_valid, members), and
+# why a member was declined.
 _Found = tuple[np.ndarray, Sequence[str | None]]
 
 
 def _component_folds(op: ComponentFolds, inputs: Sequence[Any], context: Context) -> list[Answers]:
-    features, folds, target = inputs
+    (features,), folds, targets = parts(op, inputs)
+    y, columns = numeric(targets)
+    order = _order(op, columns)
 
     def kernel() -> list[_Found]:
         x = matrix(features)
         result = rust_exec.component_folds(
             x,
-            np.asarray(target, dtype=np.float64),
+            y,
             [train for train, _ in folds],
             [valid for _, valid in folds],
-            _members(op, x.shape[1]),
+            _members(op, order, x.shape[1]),
+            targets=_targets(op, order, columns),
             impute=op.impute,
             scale=op.scale,
             whiten=_whiten(op),
@@ -46,24 +50,30 @@ def _component_folds(op: ComponentFolds, inputs: Sequence[Any], context: Context
         )
         return list(zip(result.predictions, result.declined, strict=True))
 
-    found: Sequence[_Found | None] = asked(kernel, "components") or [None] * len(folds)
+    found: Sequence[_Found | None] = [None] * len(folds)
+    if order:
+        found = asked(kernel, "components") or found
     return [
-        _answers(op, one, inputs, replace(context, fold=fold)) for fold, one in enumerate(found)
+        _answers(op, order, one, inputs, replace(context, fold=fold))
+        for fold, one in enumerate(found)
     ]
 
 
 def _component_path(op: ComponentPath, inputs: Sequence[Any], context: Context) -> Answers:
-    features, folds, target = inputs
+    (features,), folds, targets = parts(op, inputs)
     train, valid = sides(features, folds, context)
-    if not (dense_numeric(train) and dense_numeric(valid)):
+    y, columns = numeric(targets)
+    order = _order(op, columns)
+    if not (dense_numeric(train) and dense_numeric(valid) and order):
         return library_answers(op, inputs, context)
 
     def kernel() -> list[_Found]:
         result = rust_exec.component_path(
             matrix(train),
-            np.asarray(training_target(target, folds, context), dtype=np.float64),
+            training_target(y, folds, context),
             matrix(valid),
-            _members(op, train.shape[1]),
+            _members(op, order, train.shape[1]),
+            targets=_targets(op, order, columns),
             whiten=_whiten(op),
             solver=_solver(op),
             threads=context.threads,
@@ -71,17 +81,29 @@ def _component_path(op: ComponentPath, inputs: Sequence[Any], context: Context) 
         return [(result.predictions, result.declined)]
 
     found = asked(kernel, "components")
-    return _answers(op, found[0] if found else None, inputs, context)
+    return _answers(op, order, found[0] if found else None, inputs, context)
 
 
-def _members(op: ComponentFolds | ComponentPath, columns: int) -> np.ndarray:
+def _order(op: ComponentFolds | ComponentPath, columns: Mapping[int, int]) -> list[int]:
+    """Positions of the members that the kernel is asked for: those whose targets have `columns`."""
+    return [place for place, member in enumerate(op.members) if member.target in columns]
+
+
+def _members(op: ComponentFolds | ComponentPath, order: Sequence[int], columns: int) -> np.ndarray:
     """(m, 2): components, or their share of the variance, and penalty."""
+    members = [op.members[position] for position in order]
     rows = [
         # All components are as many as columns; with fewer rows, the kernel declines.
-        (columns if size is None else size, _alpha(model))
-        for size, model in op.members
+        (columns if member.size is None else member.size, _alpha(member.estimator))
+        for member in members
     ]
     return np.array(rows, dtype=np.float64)
+
+
+def _targets(
+    op: ComponentFolds | ComponentPath, order: Sequence[int], columns: Mapping[int, int]
+) -> np.ndarray:
+    return np.array([columns[op.members[place].target] for place in order], dtype=np.int64)
 
 
 def _alpha(model: Call) -> float:
@@ -100,6 +122,7 @@ def _solver(op: ComponentFolds | ComponentPath) -> str:
 
 def _answers(
     op: ComponentFolds | ComponentPath,
+    order: Sequence[int],
     found: _Found | None,
     inputs: Sequence[Any],
     context: Context,
@@ -109,14 +132,14 @@ def _answers(
     reasons: dict[int, str] = {}
     if found is not None:
         values, declined = found
-        with np.errstate(over="ignore"):  # told below, as predictions that are not finite
-            predictions = inverse(op.function, values)
-        for position, reason in enumerate(declined):
+        for column, (position, reason) in enumerate(zip(order, declined, strict=True)):
             if reason is not None:
                 reasons[position] = reason
-            else:
-                name = op.members[position][1].name
-                answers[position] = Answer(finite(predictions[:, position], name))
+                continue
+            member = op.members[position]
+            with np.errstate(over="ignore"):  # told below, as predictions that are not finite
+                predictions = inverse(op.functions[member.target], values[:, column])
+            answers[position] = Answer(finite(predictions, member.estimator.name))
     left = [position for position in range(len(op.members)) if position not in answers]
     if left:
         for position, answer in library_answers(op, inputs, context, left).items():

@@ -6,7 +6,8 @@ call), scikit-learn fits that model.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ import numpy as np
 
 import rust_exec
 from executor.backends.base import Context
-from executor.backends.linear import Answer, Answers, Family, Note, library_answers
+from executor.backends.linear import Answer, Answers, Family, Note, library_answers, parts
 from executor.backends.rust import linear_design
 from executor.backends.sides import sides, training_target
 from executor.models import inverse
@@ -44,24 +45,31 @@ class _Members:
     order: tuple[int, ...]  # position among the op's members, by position in the kernel's
     alphas: np.ndarray  # (a,)
     nets: np.ndarray  # (m, 4): alpha, l1_ratio, tol, max_iter
+    targets: np.ndarray  # (m,) columns of the targets
 
     @classmethod
-    def of(cls, op: Family) -> "_Members":
+    def of(cls, op: Family, columns: Mapping[int, int]) -> "_Members":
+        """Those whose targets have `columns`."""
         closed: list[tuple[int, float]] = []
         nets: list[tuple[int, Net]] = []
         for position, member in enumerate(op.members):
-            match solver_of(member):
+            if member.target not in columns:
+                continue
+            match solver_of(member.estimator):
                 case Closed(alpha):
                     closed.append((position, alpha))
                 case Net() as net:
                     nets.append((position, net))
                 case None:
-                    raise ValueError(f"{member.name} is no member of the family")
+                    raise ValueError(f"{member.estimator.name} is no member of the family")
         rows = [(net.alpha, net.l1_ratio, net.tol, net.max_iter) for _, net in nets]
+        order = [position for position, _ in [*closed, *nets]]
+        targets = [columns[op.members[position].target] for position in order]
         return cls(
-            tuple(position for position, _ in [*closed, *nets]),
+            tuple(order),
             np.array([alpha for _, alpha in closed], dtype=np.float64),
             np.array(rows, dtype=np.float64).reshape(-1, 4),
+            np.array(targets, dtype=np.int64),
         )
 
 
@@ -75,26 +83,29 @@ class _Found:
 
 
 def _linear_folds(op: LinearFolds, inputs: Sequence[Any], context: Context) -> list[Answers]:
-    features, folds, target = inputs
-    family = _Members.of(op)
+    (features,), folds, targets = parts(op, inputs)
+    y, columns = numeric(targets)
+    family = _Members.of(op, columns)
 
     def kernel() -> list[_Found]:
         result = rust_exec.linear_folds(
             linear_design.matrix(features),
-            np.asarray(target, dtype=np.float64),
+            y,
             [train for train, _ in folds],
             [valid for _, valid in folds],
             family.alphas,
             family.nets,
+            targets=family.targets,
             impute=op.impute,
             scale=op.scale,
-            fit_intercept=has_intercept(op.members[0]),
+            fit_intercept=has_intercept(op.members[0].estimator),
             threads=context.threads,
         )
-        parts = zip(result.predictions, result.descent, result.declined, strict=True)
-        return [_Found(*part) for part in parts]
+        return _by_fold(result)
 
-    found: Sequence[_Found | None] = asked(kernel, "linear models") or [None] * len(folds)
+    found: Sequence[_Found | None] = [None] * len(folds)
+    if family.order:
+        found = asked(kernel, "linear models") or found
     return [
         _answers(op, family, one, inputs, replace(context, fold=fold))
         for fold, one in enumerate(found)
@@ -102,32 +113,33 @@ def _linear_folds(op: LinearFolds, inputs: Sequence[Any], context: Context) -> l
 
 
 def _linear_blocks(op: LinearBlocks, inputs: Sequence[Any], context: Context) -> list[Answers]:
-    *blocks, folds, target = inputs
-    family = _Members.of(op)
+    blocks, folds, targets = parts(op, inputs)
+    y, columns = numeric(targets)
+    family = _Members.of(op, columns)
     design = linear_design.of(op, blocks, folds)
 
     def kernel() -> list[_Found]:
         assert design is not None
         result = rust_exec.linear_folds(
             design.x,
-            np.asarray(target, dtype=np.float64),
+            y,
             [train for train, _ in folds],
             [valid for _, valid in folds],
             family.alphas,
             family.nets,
+            targets=family.targets,
             impute=design.fills is not None,
-            fit_intercept=has_intercept(op.members[0]),
+            fit_intercept=has_intercept(op.members[0].estimator),
             threads=context.threads,
             categories=design.categories,
             order=design.order,
             fills=design.fills,
             divisors=design.divisors,
         )
-        parts = zip(result.predictions, result.descent, result.declined, strict=True)
-        return [_Found(*part) for part in parts]
+        return _by_fold(result)
 
     found: Sequence[_Found | None] = [None] * len(folds)
-    if design is not None and any(design.served):
+    if design is not None and any(design.served) and family.order:
         found = asked(kernel, "linear models") or found
     answers: list[Answers] = []
     for fold, one in enumerate(found):
@@ -146,26 +158,49 @@ def _add_notes(answers: Answers, notes: tuple[Note, ...]) -> None:
 
 
 def _linear_path(op: LinearPath, inputs: Sequence[Any], context: Context) -> Answers:
-    features, folds, target = inputs
+    (features,), folds, targets = parts(op, inputs)
     train, valid = sides(features, folds, context)
-    family = _Members.of(op)
-    if not (dense_numeric(train) and dense_numeric(valid)) or _too_wide(train, family):
+    y, columns = numeric(targets)
+    family = _Members.of(op, columns)
+    dense = dense_numeric(train) and dense_numeric(valid)
+    if not (dense and family.order) or _too_wide(train, family):
         return library_answers(op, inputs, context)
 
     def kernel() -> list[_Found]:
         result = rust_exec.linear_path(
             linear_design.matrix(train),
-            np.asarray(training_target(target, folds, context), dtype=np.float64),
+            training_target(y, folds, context),
             linear_design.matrix(valid),
             family.alphas,
             family.nets,
-            fit_intercept=has_intercept(op.members[0]),
+            targets=family.targets,
+            fit_intercept=has_intercept(op.members[0].estimator),
             threads=context.threads,
         )
         return [_Found(result.predictions, result.descent, result.declined)]
 
     found = asked(kernel, "linear models")
     return _answers(op, family, found[0] if found else None, inputs, context)
+
+
+def _by_fold(result: rust_exec.LinearFolds) -> list[_Found]:
+    found = zip(result.predictions, result.descent, result.declined, strict=True)
+    return [_Found(*one) for one in found]
+
+
+def numeric(targets: Sequence[Any]) -> tuple[np.ndarray, dict[int, int]]:
+    """Those of `targets` that are numbers, (n, t), and the column of each by its position. The
+    libraries say what is wrong with the others."""
+    found: list[np.ndarray] = []
+    columns: dict[int, int] = {}
+    for position, target in enumerate(targets):
+        if isinstance(target, StratumError):
+            continue
+        with suppress(TypeError, ValueError):
+            found.append(np.asarray(target, dtype=np.float64))
+            columns[position] = len(found) - 1
+    # One is not copied, and several lie one after the other.
+    return (found[0][:, None] if len(found) == 1 else np.array(found, ndmin=2).T), columns
 
 
 def asked(kernel: Callable[[], T], name: str) -> T | None:
@@ -189,17 +224,18 @@ def _answers(
     answers: Answers = {}
     reasons: dict[int, str] = {}
     if found is not None:
-        with np.errstate(over="ignore"):  # told below, as predictions that are not finite
-            predictions = inverse(op.function, found.predictions)
         for column, position in enumerate(family.order):
             reason = found.declined[column]
             if reason is not None:
                 reasons[position] = reason
-            else:
-                answers[position] = Answer(
-                    finite(predictions[:, column], op.members[position].name),
-                    _notes(found.descent[column], family, column),
-                )
+                continue
+            member = op.members[position]
+            with np.errstate(over="ignore"):  # told below, as predictions that are not finite
+                values = inverse(op.functions[member.target], found.predictions[:, column])
+            answers[position] = Answer(
+                finite(values, member.estimator.name),
+                _notes(found.descent[column], family, column),
+            )
     left = [position for position in range(len(op.members)) if position not in answers]
     if left:
         for position, answer in library_answers(op, inputs, context, left).items():

@@ -4,6 +4,7 @@ use ndarray::Array2;
 use numpy::{PyArray1, PyArray2, PyArray3, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
+use super::family::Targets;
 use super::fits::{lengths, packed, packed_folds, paired};
 use super::{borrow, check_length, check_matrix, check_threads, index_sets, run};
 use crate::errors::KernelError;
@@ -32,7 +33,7 @@ type PathAnswer<'py> = (
 
 /// See `rust_exec.component_folds`.
 #[pyfunction]
-#[pyo3(signature = (x, y, train, valid, members, *, impute=false, scale=false, whiten=false, solver="auto", threads=1))]
+#[pyo3(signature = (x, y, train, valid, members, *, targets=None, impute=false, scale=false, whiten=false, solver="auto", threads=1))]
 #[allow(clippy::too_many_arguments)]
 fn component_folds<'py>(
     py: Python<'py>,
@@ -41,6 +42,7 @@ fn component_folds<'py>(
     train: &Bound<'py, PyAny>,
     valid: &Bound<'py, PyAny>,
     members: &Bound<'py, PyAny>,
+    targets: Option<&Bound<'py, PyAny>>,
     impute: bool,
     scale: bool,
     whiten: bool,
@@ -48,7 +50,8 @@ fn component_folds<'py>(
     threads: i64,
 ) -> PyResult<FoldsAnswer<'py>> {
     let x = borrow::<f64, ndarray::Ix2>(x, "x", "float64")?;
-    let y = borrow::<f64, ndarray::Ix1>(y, "y", "float64")?;
+    let y = borrow::<f64, ndarray::Ix2>(y, "y", "float64")?;
+    let targets = Targets::read(targets)?;
     let members = borrow::<f64, ndarray::Ix2>(members, "members", "float64")?;
     let members = members.as_array().to_owned();
     let train = index_sets(train, "train", x.shape()[0])?;
@@ -57,9 +60,9 @@ fn component_folds<'py>(
     let (count, p, sizes) = (members.nrows(), x.ncols(), lengths(&valid));
     let fits = run(py, move || {
         check_matrix("x", x.shape())?;
-        check_length("y", y.len(), "x", x.nrows())?;
+        check_length("y", y.nrows(), "x", x.nrows())?;
         let folds = paired(train, valid)?;
-        let members = checked(&members)?;
+        let members = checked(&members, targets, y.ncols())?;
         let problem = Problem {
             x,
             y,
@@ -78,7 +81,7 @@ fn component_folds<'py>(
 
 /// See `rust_exec.component_path`.
 #[pyfunction]
-#[pyo3(signature = (x_train, y_train, x_valid, members, *, whiten=false, solver="auto", threads=1))]
+#[pyo3(signature = (x_train, y_train, x_valid, members, *, targets=None, whiten=false, solver="auto", threads=1))]
 #[allow(clippy::too_many_arguments)]
 fn component_path<'py>(
     py: Python<'py>,
@@ -86,12 +89,14 @@ fn component_path<'py>(
     y_train: &Bound<'py, PyAny>,
     x_valid: &Bound<'py, PyAny>,
     members: &Bound<'py, PyAny>,
+    targets: Option<&Bound<'py, PyAny>>,
     whiten: bool,
     solver: &str,
     threads: i64,
 ) -> PyResult<PathAnswer<'py>> {
     let x_train = borrow::<f64, ndarray::Ix2>(x_train, "x_train", "float64")?;
-    let y_train = borrow::<f64, ndarray::Ix1>(y_train, "y_train", "float64")?;
+    let y_train = borrow::<f64, ndarray::Ix2>(y_train, "y_train", "float64")?;
+    let targets = Targets::read(targets)?;
     let x_valid = borrow::<f64, ndarray::Ix2>(x_valid, "x_valid", "float64")?;
     let members = borrow::<f64, ndarray::Ix2>(members, "members", "float64")?;
     let members = members.as_array().to_owned();
@@ -100,13 +105,13 @@ fn component_path<'py>(
     let fit = run(py, move || {
         check_matrix("x_train", x.shape())?;
         check_matrix("x_valid", x_valid.shape())?;
-        check_length("y_train", y.len(), "x_train", x.nrows())?;
+        check_length("y_train", y.nrows(), "x_train", x.nrows())?;
         if x_valid.ncols() != x.ncols() {
             let (valid, train) = (x_valid.ncols(), x.ncols());
             let message = format!("x_valid has {valid} columns, but x_train has {train}");
             return Err(KernelError::input("shape_mismatch", message));
         }
-        let members = checked(&members)?;
+        let members = checked(&members, targets, y.ncols())?;
         let problem = Problem {
             x,
             y,
@@ -123,7 +128,11 @@ fn component_path<'py>(
     Ok((coef, intercept, predictions, declined))
 }
 
-fn checked(members: &Array2<f64>) -> Result<Vec<Member>, KernelError> {
+fn checked(
+    members: &Array2<f64>,
+    targets: Targets,
+    columns: usize,
+) -> Result<Vec<Member>, KernelError> {
     if members.nrows() == 0 {
         return Err(KernelError::input("no_members", "members is empty"));
     }
@@ -131,6 +140,8 @@ fn checked(members: &Array2<f64>) -> Result<Vec<Member>, KernelError> {
         let message = format!("members must have 2 columns, got {}", members.ncols());
         return Err(KernelError::input("shape_mismatch", message));
     }
-    let rows = members.rows().into_iter();
-    rows.map(|row| Member::checked(row[0], row[1])).collect()
+    let targets = targets.checked(members.nrows(), columns)?;
+    let rows = members.rows().into_iter().zip(targets);
+    rows.map(|(row, target)| Member::checked(row[0], row[1], target))
+        .collect()
 }

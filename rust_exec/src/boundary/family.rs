@@ -1,6 +1,7 @@
-//! The members of a linear family as Python gives them.
+//! The members of a linear family, and their targets, as Python gives them.
 //!
-//! Input: an array of ridge penalties and one of elastic nets. Output: checked parameters.
+//! Input: an array of ridge penalties and one of elastic nets; one of columns of the target.
+//! Output: checked parameters.
 
 use ndarray::Array2;
 use pyo3::prelude::*;
@@ -8,6 +9,37 @@ use pyo3::prelude::*;
 use crate::boundary::borrow;
 use crate::errors::KernelError;
 use crate::kernels::descent::Net;
+
+/// The column of the target of each member, not checked yet; the first of all, if not given.
+pub struct Targets(Option<Vec<i64>>);
+
+impl Targets {
+    pub fn read(given: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let Some(given) = given else {
+            return Ok(Self(None));
+        };
+        let targets = borrow::<i64, ndarray::Ix1>(given, "targets", "int64")?;
+        Ok(Self(Some(targets.as_array().to_vec())))
+    }
+
+    /// `columns` is how many targets there are.
+    pub fn checked(self, members: usize, columns: usize) -> Result<Vec<usize>, KernelError> {
+        let given = self.0.unwrap_or_else(|| vec![0; members]);
+        if given.len() != members {
+            let found = given.len();
+            let message = format!("targets has {found} entries for {members} members");
+            return Err(KernelError::input("shape_mismatch", message));
+        }
+        let checked = given.into_iter().map(|target| {
+            let column = usize::try_from(target).ok().filter(|&k| k < columns);
+            column.ok_or_else(|| {
+                let message = format!("targets holds {target}, but y has {columns} columns");
+                KernelError::input("index_out_of_range", message)
+            })
+        });
+        checked.collect()
+    }
+}
 
 /// Parameters that are read, not checked yet.
 pub struct Family {

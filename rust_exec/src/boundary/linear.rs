@@ -4,7 +4,7 @@ use numpy::PyUntypedArrayMethods;
 use pyo3::prelude::*;
 
 use super::design::{self, Design};
-use super::family::Family;
+use super::family::{Family, Targets};
 use super::fits::{FoldsAnswer, PathAnswer, lengths, packed, packed_folds, paired};
 use super::{borrow, check_length, check_matrix, check_rows, check_threads, index_sets, run};
 use crate::errors::KernelError;
@@ -19,7 +19,7 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// See `rust_exec.linear_folds`.
 #[pyfunction]
-#[pyo3(signature = (x, y, train, valid, alphas, nets, *, impute=false, scale=false, fit_intercept=true, threads=1, categories=None, order=None, fills=None, divisors=None))]
+#[pyo3(signature = (x, y, train, valid, alphas, nets, *, targets=None, impute=false, scale=false, fit_intercept=true, threads=1, categories=None, order=None, fills=None, divisors=None))]
 #[allow(clippy::too_many_arguments)]
 fn linear_folds<'py>(
     py: Python<'py>,
@@ -29,6 +29,7 @@ fn linear_folds<'py>(
     valid: &Bound<'py, PyAny>,
     alphas: &Bound<'py, PyAny>,
     nets: &Bound<'py, PyAny>,
+    targets: Option<&Bound<'py, PyAny>>,
     impute: bool,
     scale: bool,
     fit_intercept: bool,
@@ -39,7 +40,8 @@ fn linear_folds<'py>(
     divisors: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<FoldsAnswer<'py>> {
     let x = borrow::<f64, ndarray::Ix2>(x, "x", "float64")?;
-    let y = borrow::<f64, ndarray::Ix1>(y, "y", "float64")?;
+    let y = borrow::<f64, ndarray::Ix2>(y, "y", "float64")?;
+    let targets = Targets::read(targets)?;
     let family = Family::read(alphas, nets)?;
     let train = index_sets(train, "train", x.shape()[0])?;
     let valid = index_sets(valid, "valid", x.shape()[0])?;
@@ -60,9 +62,10 @@ fn linear_folds<'py>(
         } else {
             check_matrix("x", x.shape())?;
         }
-        check_length("y", y.len(), "x", x.nrows())?;
+        check_length("y", y.nrows(), "x", x.nrows())?;
         let folds = paired(train, valid)?;
         let (alphas, nets) = family.checked()?;
+        let targets = targets.checked(members, y.ncols())?;
         let categories = design::categories(codes, &sizes, &drop, x.nrows())?;
         let count = categories.as_ref().map_or(0, Categories::count);
         if x.ncols() + count == 0 {
@@ -82,6 +85,7 @@ fn linear_folds<'py>(
             y,
             alphas: &alphas,
             nets: &nets,
+            targets: &targets,
             categories: categories.as_ref(),
             order: order.as_deref(),
             known: &known,
@@ -102,7 +106,7 @@ fn linear_folds<'py>(
 
 /// See `rust_exec.linear_path`.
 #[pyfunction]
-#[pyo3(signature = (x_train, y_train, x_valid, alphas, nets, *, fit_intercept=true, threads=1))]
+#[pyo3(signature = (x_train, y_train, x_valid, alphas, nets, *, targets=None, fit_intercept=true, threads=1))]
 #[allow(clippy::too_many_arguments)]
 fn linear_path<'py>(
     py: Python<'py>,
@@ -111,11 +115,13 @@ fn linear_path<'py>(
     x_valid: &Bound<'py, PyAny>,
     alphas: &Bound<'py, PyAny>,
     nets: &Bound<'py, PyAny>,
+    targets: Option<&Bound<'py, PyAny>>,
     fit_intercept: bool,
     threads: i64,
 ) -> PyResult<PathAnswer<'py>> {
     let x_train = borrow::<f64, ndarray::Ix2>(x_train, "x_train", "float64")?;
-    let y_train = borrow::<f64, ndarray::Ix1>(y_train, "y_train", "float64")?;
+    let y_train = borrow::<f64, ndarray::Ix2>(y_train, "y_train", "float64")?;
+    let targets = Targets::read(targets)?;
     let x_valid = borrow::<f64, ndarray::Ix2>(x_valid, "x_valid", "float64")?;
     let family = Family::read(alphas, nets)?;
     let (x, y, x_valid) = (x_train.as_array(), y_train.as_array(), x_valid.as_array());
@@ -123,18 +129,20 @@ fn linear_path<'py>(
     let fit = run(py, move || {
         check_matrix("x_train", x.shape())?;
         check_matrix("x_valid", x_valid.shape())?;
-        check_length("y_train", y.len(), "x_train", x.nrows())?;
+        check_length("y_train", y.nrows(), "x_train", x.nrows())?;
         if x_valid.ncols() != x.ncols() {
             let (valid, train) = (x_valid.ncols(), x.ncols());
             let message = format!("x_valid has {valid} columns, but x_train has {train}");
             return Err(KernelError::input("shape_mismatch", message));
         }
         let (alphas, nets) = family.checked()?;
+        let targets = targets.checked(members, y.ncols())?;
         let problem = Problem {
             x,
             y,
             alphas: &alphas,
             nets: &nets,
+            targets: &targets,
             impute: false,
             categories: None,
             order: None,

@@ -4,12 +4,9 @@
 //! of every member of the family, or why a member was declined. A member is declined by itself:
 //! those that rounding moves most are left out until the rest keeps the promise.
 
-use ndarray::ArrayView1;
-
-use super::block::Source;
-use super::models::{Models, Solved, Table, Unsolved};
+use super::models::{Models, Predicted, Solved, Unsolved, Validation, predict};
 use super::moments::Frame;
-use super::normal::Normal;
+use super::normal::{Normal, RightSide};
 use super::over_folds::Data;
 use crate::errors::Declined;
 
@@ -58,11 +55,18 @@ impl Fitted {
     }
 }
 
-/// Rows to predict, and their target where there is one.
-pub struct Validation<'a> {
-    pub source: Source<'a>,
-    pub y: Option<ArrayView1<'a, f64>>,
-    pub rows: &'a [u32],
+/// Solves for some of the members of a set.
+pub type Solve<'a> = Box<dyn Fn(&[usize]) -> Result<Solved, Unsolved> + 'a>;
+
+/// Members that are solved for, and judged, together.
+pub struct Set<'a> {
+    pub members: Vec<usize>,
+    /// The target of all of them.
+    pub target: usize,
+    pub side: &'a RightSide,
+    /// Greatest relative change of a mean squared error that may come from rounding.
+    pub promise: f64,
+    pub solve: Solve<'a>,
 }
 
 /// The members of one fold as they are answered.
@@ -101,46 +105,89 @@ impl<'a, 'data, 'rows> Checked<'a, 'data, 'rows> {
         }
     }
 
-    /// Answers `members`, without those that stand in the way of the promise.
-    pub fn run(
-        &mut self,
-        mut members: Vec<usize>,
-        promise: f64,
-        solve: impl Fn(&[usize]) -> Result<Solved, Unsolved>,
-    ) {
-        while !members.is_empty() {
-            let solved = solve(&members);
-            let refused = match &solved {
-                Err(Unsolved { reason, suspects }) => Some((*reason, suspects)),
-                Ok(solved) => self
-                    .answer(&members, solved, promise)
-                    .map(|reason| (reason, &solved.suspects)),
-            };
-            let Some((reason, suspects)) = refused else {
-                return;
-            };
-            for &suspect in suspects {
-                self.fitted.decline(members[suspect], reason);
-            }
-            let mut place = 0;
-            members.retain(|_| {
-                place += 1;
-                !suspects.contains(&(place - 1))
+    pub fn decline_all(&mut self, members: impl Iterator<Item = usize>, reason: Declined) {
+        members.for_each(|member| self.fitted.decline(member, reason));
+    }
+
+    /// Answers the members of all sets, without those that stand in the way of a promise. The
+    /// validation rows are gathered once for all of them, and again for what is left of sets that
+    /// did not keep it.
+    pub fn run(&mut self, mut sets: Vec<Set<'_>>) {
+        while !sets.is_empty() {
+            let mut solved = Vec::with_capacity(sets.len());
+            sets.retain_mut(|set| {
+                let found = self.solved(set);
+                let any = found.is_some();
+                solved.extend(found);
+                any
+            });
+            let refused = self.answer(&sets, &solved);
+            let mut results = solved.iter().zip(refused);
+            sets.retain_mut(|set| match results.next() {
+                Some((solved, Some(reason))) => {
+                    self.leave_out(set, &solved.suspects, reason);
+                    true
+                }
+                _ => false,
             });
         }
     }
 
-    /// Writes down the answers of `members`; says why they may not be kept, if so.
-    fn answer(&mut self, members: &[usize], solved: &Solved, promise: f64) -> Option<Declined> {
-        let Validation { source, y, rows } = self.validation;
-        let models = Models::new(solved, self.data.preparation, self.normal, self.frame);
+    /// Solves for the members of a set that there is a solution for; None if there is none.
+    fn solved(&mut self, set: &mut Set<'_>) -> Option<Solved> {
+        while !set.members.is_empty() {
+            match (set.solve)(&set.members) {
+                Ok(solved) => return Some(solved),
+                Err(unsolved) => self.leave_out(set, &unsolved.suspects, unsolved.reason),
+            }
+        }
+        None
+    }
+
+    fn leave_out(&mut self, set: &mut Set<'_>, suspects: &[usize], reason: Declined) {
+        for &suspect in suspects {
+            self.fitted.decline(set.members[suspect], reason);
+        }
+        let mut place = 0;
+        set.members.retain(|_| {
+            place += 1;
+            !suspects.contains(&(place - 1))
+        });
+    }
+
+    /// Writes down the answers of sets; says for each why they may not be kept, if so.
+    fn answer(&mut self, sets: &[Set<'_>], solved: &[Solved]) -> Vec<Option<Declined>> {
+        let preparation = self.data.preparation;
+        let pairs = sets.iter().zip(solved);
+        let models: Vec<Models<'_>> = pairs
+            .map(|(set, solved)| {
+                let place = (set.members.as_slice(), set.target);
+                let equations = (self.normal, set.side);
+                Models::new(place, solved, preparation, equations, self.frame)
+            })
+            .collect();
         let fill = self.data.impute.then_some(self.normal.fill.as_slice());
-        let mut table = Table {
-            values: &mut self.fitted.predictions,
-            rows: rows.len(),
-            places: members,
-        };
-        let predicted = models.predict(source, *y, rows, fill, &mut table);
+        let values = &mut self.fitted.predictions;
+        let predicted = predict(&models, self.validation, self.frame, fill, values);
+        let mut refused = Vec::with_capacity(sets.len());
+        for (place, predicted) in predicted.iter().enumerate() {
+            let (set, solved, models) = (&sets[place], &solved[place], &models[place]);
+            let reason = self.refusal(set.promise, solved, models.rounding, predicted);
+            if reason.is_none() {
+                self.write(&set.members, solved, &models.intercept);
+            }
+            refused.push(reason);
+        }
+        refused
+    }
+
+    fn refusal(
+        &self,
+        promise: f64,
+        solved: &Solved,
+        rounding: f64,
+        predicted: &Predicted,
+    ) -> Option<Declined> {
         if !predicted.finite {
             return Some(Declined::NonFinite);
         }
@@ -150,21 +197,21 @@ impl<'a, 'data, 'rows> Checked<'a, 'data, 'rows> {
             return Some(Declined::NonFinite);
         }
         // A change of d in the predictions changes a mean squared error r^2 by at most 2 r d.
-        let change = PROBE_MARGIN * predicted.probed.sqrt() + models.rounding;
+        let change = PROBE_MARGIN * predicted.probed.sqrt() + rounding;
         // A NaN is not within the promise either.
         let kept = 2.0 * change <= promise * error.sqrt();
-        if !kept {
-            return Some(self.doubtful);
-        }
+        (!kept).then_some(self.doubtful)
+    }
+
+    fn write(&mut self, members: &[usize], solved: &Solved, intercept: &[f64]) {
         let p = self.frame.features();
         for (k, &member) in members.iter().enumerate() {
             let coef = &mut self.fitted.coef[member * p..][..p];
             for (value, found) in coef.iter_mut().zip(solved.coef.col(k).iter()) {
                 *value = *found;
             }
-            self.fitted.intercept[member] = models.intercept[k];
+            self.fitted.intercept[member] = intercept[k];
             self.fitted.declined[member] = None;
         }
-        None
     }
 }

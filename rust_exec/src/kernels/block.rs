@@ -252,9 +252,12 @@ const COPIED: usize = 32;
 const BLOCK_VALUES: usize = 1 << 16;
 
 impl Block {
+    /// The greatest capacity.
+    pub const MOST_ROWS: usize = 1024;
+
     /// Rows to take at a time for this width.
     pub fn capacity(width: usize) -> usize {
-        (BLOCK_VALUES / width.max(1)).clamp(64, 1024)
+        (BLOCK_VALUES / width.max(1)).clamp(64, Self::MOST_ROWS)
     }
 
     pub fn new(width: usize) -> Self {

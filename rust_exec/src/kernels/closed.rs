@@ -7,7 +7,7 @@ use faer::linalg::solvers::Solve;
 use faer::{Mat, Scale, Side};
 
 use super::models::{PROBE_SIZE, PROBES, Solved, Unsolved};
-use super::normal::{Normal, Preparation};
+use super::normal::{Normal, Preparation, RightSide};
 use super::spectrum::Spectrum;
 use crate::errors::Declined;
 
@@ -15,11 +15,12 @@ use crate::errors::Declined;
 /// one orthogonal factorisation, not of many sums.
 const LIBRARY: Scale<f64> = Scale(0.125);
 
-/// Solves for every penalty. `doubtful` is the reason given when a system is singular.
+/// Solves for every penalty of one target. `doubtful` is the reason given when a system is singular.
 pub fn solve(
     alphas: &[f64],
     preparation: Preparation,
     normal: &Normal,
+    side: &RightSide,
     doubtful: Declined,
 ) -> Result<Solved, Unsolved> {
     let p = normal.offset.len();
@@ -42,7 +43,7 @@ pub fn solve(
     // The smallest penalty first: it leaves the system closest to singular.
     let mut order: Vec<usize> = (0..a).collect();
     order.sort_by(|&i, &j| alphas[i].total_cmp(&alphas[j]));
-    let rhs = Mat::from_fn(size, 1, |i, _| normal.rhs[i]);
+    let rhs = Mat::from_fn(size, 1, |i, _| side.rhs[i]);
     for (turn, &k) in order.iter().enumerate() {
         let alpha = alphas[k];
         if let (0.0, Some(spectrum)) = (alpha, &spectrum)
@@ -50,14 +51,15 @@ pub fn solve(
         {
             let weights = spectrum.solve(&rhs);
             normal.unscale(&weights, &mut solved.coef, k);
-            solved.training_error = residual(normal, &weights);
+            solved.training_error = residual(normal, side, &weights);
             if turn == 0 {
                 let mut noise = Noise::default();
                 let factors = Mat::from_fn(size, PROBES, |_, _| PROBE_SIZE * noise.draw());
-                let errors = probe_errors(normal, preparation, &weights, solved.training_error);
+                let left = solved.training_error;
+                let errors = probe_errors(normal, side, preparation, &weights, left);
                 let errors = spectrum.solve(&errors)
                     + spectrum.tilt(&weights, &factors)
-                    + spectrum.rounding(&weights, solved.training_error, &factors) * LIBRARY;
+                    + spectrum.rounding(&weights, left, &factors) * LIBRARY;
                 normal.unscale(&errors, &mut solved.coef, a);
             }
             continue;
@@ -75,13 +77,15 @@ pub fn solve(
         let mut weights = rhs.clone();
         factor.solve_in_place(weights.as_mut());
         normal.unscale(&weights, &mut solved.coef, k);
-        let left = residual(normal, &weights);
+        let left = residual(normal, side, &weights);
         solved.training_error = solved.training_error.min(left);
         if normal.rows < p as f64 {
-            solved.rounding = solved.rounding.max(dual_rounding(normal, alpha, left));
+            solved.rounding = solved
+                .rounding
+                .max(dual_rounding(normal, side, alpha, left));
         }
         if turn == 0 {
-            let mut errors = probe_errors(normal, preparation, &weights, left);
+            let mut errors = probe_errors(normal, side, preparation, &weights, left);
             factor.solve_in_place(errors.as_mut());
             if let (0.0, Some(spectrum)) = (alpha, &spectrum) {
                 let mut noise = Noise::default();
@@ -92,7 +96,8 @@ pub fn solve(
             for (j, noise) in normal.constant_noise.iter().enumerate() {
                 // Without a penalty the reference library leaves constant columns out.
                 if *noise > 0.0 && alpha > 0.0 {
-                    (a..a + PROBES).for_each(|k| solved.coef[(j, k)] = noise / alpha);
+                    let noise = noise * side.y_size / alpha;
+                    (a..a + PROBES).for_each(|k| solved.coef[(j, k)] = noise);
                 }
             }
         }
@@ -101,12 +106,12 @@ pub fn solve(
 }
 
 /// Training residual sum of squares of equilibrated weights; never below zero.
-fn residual(normal: &Normal, weights: &Mat<f64>) -> f64 {
-    let mut sum = normal.y_squares;
+fn residual(normal: &Normal, side: &RightSide, weights: &Mat<f64>) -> f64 {
+    let mut sum = side.y_squares;
     for i in 0..weights.nrows() {
         let row = normal.matrix.col(i).iter().zip(weights.col(0).iter());
         let fitted: f64 = row.map(|(r, v)| r * v).sum();
-        sum += weights[(i, 0)] * (fitted - 2.0 * normal.rhs[i]);
+        sum += weights[(i, 0)] * (fitted - 2.0 * side.rhs[i]);
     }
     sum.max(0.0)
 }
@@ -115,10 +120,10 @@ fn residual(normal: &Normal, weights: &Mat<f64>) -> f64 {
 /// are more features than rows: its condition is the trace of the kernel matrix over alpha, and
 /// its solution the training residuals over alpha. Columns of other units cannot be balanced
 /// there.
-fn dual_rounding(normal: &Normal, alpha: f64, residual: f64) -> f64 {
+fn dual_rounding(normal: &Normal, side: &RightSide, alpha: f64, residual: f64) -> f64 {
     let trace: f64 = normal.penalty.iter().map(|penalty| 1.0 / penalty).sum();
     // The residual is a difference of sums about the size of the target's.
-    let residual = residual.max(1e-14 * normal.y_squares) / normal.rows;
+    let residual = residual.max(1e-14 * side.y_squares) / normal.rows;
     2.0 * PROBE_SIZE * f64::EPSILON * trace / alpha * residual.sqrt()
 }
 
@@ -126,6 +131,7 @@ fn dual_rounding(normal: &Normal, alpha: f64, residual: f64) -> f64 {
 /// fixed pseudo-random factors: solving for them shows how far rounding can move the solution.
 fn probe_errors(
     normal: &Normal,
+    side: &RightSide,
     preparation: Preparation,
     weights: &Mat<f64>,
     residual: f64,
@@ -134,11 +140,12 @@ fn probe_errors(
     let losses = weights.col(0).iter().zip(&normal.loss);
     // Errors of different sums are independent, so they add like random walks.
     let fitted = losses.map(|(w, loss)| (w * loss).powi(2)).sum::<f64>();
-    let size = PROBE_SIZE * (normal.y_norm + fitted.sqrt());
+    let size = PROBE_SIZE * (side.y_norm + fitted.sqrt());
     let mut noise = Noise::default();
     Mat::from_fn(weights.nrows(), PROBES, |i, _| {
         let sums = f64::EPSILON * size * normal.loss[i];
-        noise.draw() * (sums + normal.mean_error(preparation, i) + PROBE_SIZE * filled_errors[i])
+        noise.draw()
+            * (sums + normal.mean_error(side, preparation, i) + PROBE_SIZE * filled_errors[i])
     })
 }
 

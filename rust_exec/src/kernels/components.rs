@@ -1,6 +1,6 @@
 //! Ridge and least squares on principal components: all sizes, penalties and folds at once.
 //!
-//! Input: a matrix, a target, folds, members (a number of components and a penalty each). Output
+//! Input: a matrix, targets, folds, members (a number of components and a penalty each). Output
 //! per fold: what [`super::linear`] gives. Semantics are those of scikit-learn's
 //! `make_pipeline(SimpleImputer(), StandardScaler(), PCA(size), model)` with either of the first
 //! two steps optional, where the model is `LinearRegression` or `Ridge(alpha)`.
@@ -10,16 +10,16 @@
 //! size over the gap between the last square kept and the first one left out.
 
 use faer::Mat;
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::ArrayView2;
 
-use super::answers::{Checked, Fitted, PROMISE, Validation};
+use super::answers::{Checked, Fitted, PROMISE, Set, Solve};
 use super::closed::Noise;
 use super::folds::Fold;
-use super::models::{PROBES, Solved, Unsolved};
+use super::models::{PROBES, Solved, Validation};
 use super::moments::Frame;
-use super::normal::{Normal, Preparation};
+use super::normal::{Normal, Preparation, RightSide};
 use super::over_folds::{Data, Family, fit_folds, fit_path};
-use super::principal::{Complete, Filter, Principal};
+use super::principal::{Along, Complete, Filter, Principal};
 use super::workers::Workers;
 use crate::errors::{Declined, KernelError};
 
@@ -44,11 +44,13 @@ pub enum Size {
 pub struct Member {
     pub size: Size,
     pub alpha: f64,
+    /// The column of `y`.
+    pub target: usize,
 }
 
 impl Member {
     /// `size` is a whole number of components from 1, or a share below 1.
-    pub fn checked(size: f64, alpha: f64) -> Result<Self, KernelError> {
+    pub fn checked(size: f64, alpha: f64, target: usize) -> Result<Self, KernelError> {
         if !(alpha.is_finite() && alpha >= 0.0) {
             let message = format!("alphas must be finite and not negative, got {alpha}");
             return Err(KernelError::input("bad_alpha", message));
@@ -61,7 +63,11 @@ impl Member {
             let message = format!("sizes must be whole numbers from 1 or shares, got {size}");
             return Err(KernelError::input("bad_size", message));
         };
-        Ok(Self { size, alpha })
+        Ok(Self {
+            size,
+            alpha,
+            target,
+        })
     }
 }
 
@@ -105,7 +111,8 @@ impl Solver {
 /// The data and how to fit it.
 pub struct Problem<'a> {
     pub x: ArrayView2<'a, f64>,
-    pub y: ArrayView1<'a, f64>,
+    /// (n, t)
+    pub y: ArrayView2<'a, f64>,
     pub members: &'a [Member],
     pub impute: bool,
     pub scale: bool,
@@ -190,40 +197,64 @@ impl Family for Problem<'_> {
     ) -> Fitted {
         let mut checked = Checked::new(data, normal, frame, validation, self.members.len());
         let (n, p) = (normal.rows as usize, frame.features());
-        for by in [Complete::Covariance, Complete::Full] {
-            let mut mine = Vec::new();
-            for (k, member) in self.members.iter().enumerate() {
-                match self.solver.resolve(n, p, member.size) {
-                    Ok(found) if found == by => mine.push(k),
-                    Ok(_) => {}
-                    Err(reason) => checked.fitted.decline(k, reason),
-                }
+        let mut found: [Vec<usize>; 2] = [Vec::new(), Vec::new()];
+        for (k, member) in self.members.iter().enumerate() {
+            let finite = normal.sides[member.target].is_some();
+            match self.solver.resolve(n, p, member.size) {
+                _ if !finite => checked.fitted.decline(k, Declined::NonFinite),
+                Ok(Complete::Covariance) => found[0].push(k),
+                Ok(Complete::Full) => found[1].push(k),
+                Err(reason) => checked.fitted.decline(k, reason),
             }
-            if mine.is_empty() {
+        }
+        let by = [Complete::Covariance, Complete::Full];
+        let mut decomposed = Vec::with_capacity(2);
+        for (by, members) in by.into_iter().zip(found) {
+            if members.is_empty() {
                 continue;
             }
-            let principal = match Principal::new(normal, frame, data.preparation, by) {
-                Ok(principal) => principal,
-                Err(reason) => {
-                    (mine.iter()).for_each(|&k| checked.fitted.decline(k, reason));
-                    continue;
-                }
-            };
-            let mut solvers = Vec::with_capacity(self.members.len());
-            mine.retain(|&k| {
-                let filter = self.filter(self.members[k], &principal, normal.rows);
-                match filter {
-                    Ok(filter) => solvers.push((k, Solution::new(&principal, normal, filter))),
-                    Err(reason) => checked.fitted.decline(k, reason),
-                }
-                filter.is_ok()
-            });
-            checked.run(mine, PROMISE, |left| {
-                let chosen = solvers.iter().filter(|(k, _)| left.contains(k));
-                let chosen: Vec<&Solution> = chosen.map(|(_, solution)| solution).collect();
-                Ok::<Solved, Unsolved>(solved(&principal, normal, data, &chosen))
-            });
+            match Principal::new(normal, frame, data.preparation, by) {
+                Ok(principal) => decomposed.push((principal, members)),
+                Err(reason) => checked.decline_all(members.into_iter(), reason),
+            }
         }
+        let mut sets = Vec::new();
+        for (principal, members) in &decomposed {
+            for (target, side) in normal.sides.iter().enumerate() {
+                let Some(side) = side else { continue };
+                let along = principal.along(side);
+                let mut mine = Vec::new();
+                let mut solutions = Vec::new();
+                for &k in members {
+                    let member = self.members[k];
+                    if member.target != target {
+                        continue;
+                    }
+                    match self.filter(member, principal, normal.rows) {
+                        Ok(filter) => {
+                            solutions.push(Solution::new(principal, side, &along, filter));
+                            mine.push(k);
+                        }
+                        Err(reason) => checked.fitted.decline(k, reason),
+                    }
+                }
+                let places = mine.clone();
+                let solve: Solve<'_> = Box::new(move |left| {
+                    let at = |member: &usize| places.binary_search(member).ok();
+                    let chosen = left.iter().filter_map(at);
+                    let chosen: Vec<&Solution> = chosen.map(|place| &solutions[place]).collect();
+                    Ok(solved(principal, normal, data, &chosen))
+                });
+                sets.push(Set {
+                    members: mine,
+                    target,
+                    side,
+                    promise: PROMISE,
+                    solve,
+                });
+            }
+        }
+        checked.run(sets);
         checked.fitted
     }
 }
@@ -243,15 +274,15 @@ struct Solution {
 }
 
 impl Solution {
-    fn new(principal: &Principal, normal: &Normal, filter: Filter) -> Self {
-        let weights = principal.weights(&filter);
-        let (errors, constant) = principal.errors(&filter);
+    fn new(principal: &Principal, side: &RightSide, along: &Along, filter: Filter) -> Self {
+        let weights = principal.weights(&filter, along);
+        let (errors, constant) = principal.errors(&filter, along);
         let explained =
-            |i: usize| weights[i] * (2.0 * principal.along[i] - principal.squares[i] * weights[i]);
+            |i: usize| weights[i] * (2.0 * along.products[i] - principal.squares[i] * weights[i]);
         let explained: f64 = (0..weights.len()).map(explained).sum();
         let moved = errors.iter().zip(&principal.squares);
         Self {
-            residual: (normal.y_squares - explained).max(0.0),
+            residual: (side.y_squares - explained).max(0.0),
             moved: moved.map(|(error, square)| error * error * square).sum(),
             weights,
             errors,

@@ -12,7 +12,6 @@ use crate::errors::Declined;
 pub struct Imputed<'a> {
     moments: &'a Mat<f64>,
     one: usize,
-    y: usize,
     /// (p,) what stands for missing values, about the centre; 0 without an indicator.
     fill: Vec<f64>,
     /// (p,) position of the column's indicator.
@@ -48,7 +47,6 @@ impl<'a> Imputed<'a> {
         Ok(Self {
             moments,
             one,
-            y: frame.y(),
             fill,
             indicator,
         })
@@ -59,17 +57,14 @@ impl<'a> Imputed<'a> {
         self.moments[(i.max(j), i.min(j))]
     }
 
-    fn with(&self, i: usize, other: usize) -> f64 {
+    /// With what is at position `other`, which is no imputed column.
+    pub fn with(&self, i: usize, other: usize) -> f64 {
         let plain = self.at(i, other);
         self.indicator[i].map_or(plain, |m| plain + self.fill[i] * self.at(m, other))
     }
 
     pub fn sum(&self, i: usize) -> f64 {
         self.with(i, self.one)
-    }
-
-    pub fn with_target(&self, i: usize) -> f64 {
-        self.with(i, self.y)
     }
 
     pub fn product(&self, i: usize, j: usize) -> f64 {

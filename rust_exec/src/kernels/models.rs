@@ -8,11 +8,11 @@
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, Par};
-use ndarray::ArrayView1;
+use ndarray::ArrayView2;
 
 use super::block::{Block, Missing, Source};
 use super::moments::Frame;
-use super::normal::{Normal, Preparation};
+use super::normal::{Normal, Preparation, RightSide};
 use crate::errors::Declined;
 
 /// Perturbed models per fold, to see how far rounding moves predictions.
@@ -38,9 +38,11 @@ pub struct Unsolved {
     pub suspects: Vec<usize>,
 }
 
-/// Linear models on centred raw features: the members, then the probes.
+/// Linear models of one target on centred raw features: the members, then the probes.
 pub struct Models<'a> {
-    frame: &'a Frame,
+    /// The column of each member among all predictions.
+    places: &'a [usize],
+    target: usize,
     coef: &'a Mat<f64>,
     /// (members + PROBES,) prediction at the frame's centre.
     level: Vec<f64>,
@@ -50,12 +52,11 @@ pub struct Models<'a> {
     pub rounding: f64,
 }
 
-/// Where predictions go: (rows, width) column by column.
-pub struct Table<'a> {
-    pub values: &'a mut [f64],
-    pub rows: usize,
-    /// The column of each model.
-    pub places: &'a [usize],
+/// Rows to predict, and their targets where there are any.
+pub struct Validation<'a> {
+    pub source: Source<'a>,
+    pub y: Option<ArrayView2<'a, f64>>,
+    pub rows: &'a [u32],
 }
 
 pub struct Predicted {
@@ -70,10 +71,11 @@ pub struct Predicted {
 impl<'a> Models<'a> {
     /// Finds the predictions at the centre and at zero, and their rounding.
     pub fn new(
+        (places, target): (&'a [usize], usize),
         solved: &'a Solved,
         preparation: Preparation,
-        normal: &Normal,
-        frame: &'a Frame,
+        (normal, side): (&Normal, &RightSide),
+        frame: &Frame,
     ) -> Self {
         let p = frame.features();
         let width = solved.coef.ncols();
@@ -86,12 +88,13 @@ impl<'a> Models<'a> {
             centre
         };
         let at_mean = if preparation.fit_intercept {
-            normal.y_mean
+            side.y_mean
         } else {
             0.0
         };
         let mut models = Self {
-            frame,
+            places,
+            target,
             coef: &solved.coef,
             level: Vec::with_capacity(width),
             intercept: Vec::with_capacity(members),
@@ -130,76 +133,111 @@ impl<'a> Models<'a> {
         models
     }
 
-    /// Predicts rows of a matrix; NaN there become `fill`, given about the centre.
-    pub fn predict(
+    /// Adds the level to a block of products, writes those of members down, and adds to the sums of
+    /// squares of errors (of members) and of values (of probes).
+    fn write(
         &self,
-        source: &Source<'_>,
-        y: Option<ArrayView1<'_, f64>>,
-        rows: &[u32],
-        fill: Option<&[f64]>,
+        product: &mut [f64],
+        target: &[f64],
+        start: usize,
         table: &mut Table<'_>,
-    ) -> Predicted {
-        let p = source.ncols();
-        let width = self.level.len();
-        let members = width - PROBES;
-        let missing = fill.map_or(Missing::Keep, Missing::Fill);
-        let mut squares = vec![0.0; width];
-        let mut block = Block::new(p);
-        let capacity = Block::capacity(p);
-        let mut product = vec![0.0; capacity * width];
-        let mut target = vec![0.0; capacity];
-        let zeros = vec![0.0; capacity];
-        for (part, rows) in rows.chunks(capacity).enumerate() {
-            let count = rows.len();
-            source.pack(rows, &self.frame.centre, missing, &mut block);
+        squares: &mut [f64],
+    ) {
+        let count = target.len();
+        let zeros = [0.0; Block::MOST_ROWS];
+        for (k, column) in product.chunks_exact_mut(count).enumerate() {
+            let level = self.level[k];
+            if let Some(place) = self.places.get(k) {
+                let values = &mut table.values[place * table.rows + start..][..count];
+                for (value, product) in values.iter_mut().zip(column.iter()) {
+                    *value = product + level;
+                }
+                squares[k] += squared(values, target);
+            } else {
+                column.iter_mut().for_each(|product| *product += level);
+                squares[k] += squared(column, &zeros[..count]);
+            }
+        }
+    }
+
+    fn predicted(&self, squares: &[f64], has_target: bool, table: &Table<'_>) -> Predicted {
+        let members = self.places.len();
+        let mean = |k: usize| squares[k] / table.rows as f64;
+        // Unlike f64::min and f64::max, these keep a NaN.
+        let least = |a: f64, b: f64| if a.is_nan() || a < b { a } else { b };
+        let greatest = |a: f64, b: f64| if a.is_nan() || a > b { a } else { b };
+        let column = |place: &usize| &table.values[place * table.rows..][..table.rows];
+        let mut columns = self.places.iter().map(column);
+        Predicted {
+            error: has_target.then(|| (0..members).map(mean).fold(f64::INFINITY, least)),
+            probed: (members..squares.len()).map(mean).fold(0.0, greatest),
+            finite: columns.all(|column| column.iter().all(|v| v.is_finite())),
+        }
+    }
+}
+
+/// Where predictions go: (rows, width) column by column.
+struct Table<'a> {
+    values: &'a mut [f64],
+    rows: usize,
+}
+
+/// Predicts the validation rows by all `models`, and writes the predictions into `values`, (rows,
+/// width) column by column. Each row is gathered once; NaN there become `fill`, given about the
+/// centre of `frame`.
+pub fn predict(
+    models: &[Models<'_>],
+    validation: &Validation<'_>,
+    frame: &Frame,
+    fill: Option<&[f64]>,
+    values: &mut [f64],
+) -> Vec<Predicted> {
+    let Validation { source, y, rows } = validation;
+    let p = source.ncols();
+    let missing = fill.map_or(Missing::Keep, Missing::Fill);
+    let table = &mut Table {
+        values,
+        rows: rows.len(),
+    };
+    let widths = models.iter().map(|models| models.level.len());
+    let mut squares: Vec<Vec<f64>> = widths.clone().map(|width| vec![0.0; width]).collect();
+    let mut block = Block::new(p);
+    let capacity = Block::capacity(p);
+    let mut product = vec![0.0; capacity * widths.max().unwrap_or(0)];
+    let mut target = vec![0.0; capacity];
+    for (part, rows) in rows.chunks(capacity).enumerate() {
+        let count = rows.len();
+        source.pack(rows, &frame.centre, missing, &mut block);
+        for (models, squares) in models.iter().zip(&mut squares) {
+            let width = models.level.len();
             let product = &mut product[..count * width];
             matmul(
                 MatMut::from_column_major_slice_mut(product, count, width),
                 Accum::Replace,
                 block.view(),
-                self.coef.as_ref().subrows(0, p),
+                models.coef.as_ref().subrows(0, p),
                 1.0,
                 Par::Seq,
             );
             if let Some(categories) = source.categories() {
                 for (k, column) in product.chunks_exact_mut(count).enumerate() {
-                    categories.add_terms(rows, &self.coef.col_as_slice(k)[p..], column);
+                    categories.add_terms(rows, &models.coef.col_as_slice(k)[p..], column);
                 }
             }
+            let target = &mut target[..count];
             if let Some(y) = y {
+                let y = y.column(models.target);
                 for (t, &row) in target.iter_mut().zip(rows) {
                     *t = y[row as usize];
                 }
             }
-            for (k, column) in product.chunks_exact_mut(count).enumerate() {
-                let level = self.level[k];
-                let mut sum = 0.0;
-                if k < members {
-                    let start = table.places[k] * table.rows + part * capacity;
-                    let values = &mut table.values[start..start + count];
-                    for (value, product) in values.iter_mut().zip(column.iter()) {
-                        *value = product + level;
-                    }
-                    sum += squared(values, &target[..count]);
-                } else {
-                    let zeros = &zeros[..count];
-                    column.iter_mut().for_each(|product| *product += level);
-                    sum += squared(column, zeros);
-                }
-                squares[k] += sum;
-            }
-        }
-        let mean = |k: usize| squares[k] / rows.len() as f64;
-        // Unlike f64::min and f64::max, these keep a NaN.
-        let least = |a: f64, b: f64| if a.is_nan() || a < b { a } else { b };
-        let greatest = |a: f64, b: f64| if a.is_nan() || a > b { a } else { b };
-        let column = |k: usize| &table.values[table.places[k] * table.rows..][..table.rows];
-        Predicted {
-            error: y.map(|_| (0..members).map(mean).fold(f64::INFINITY, least)),
-            probed: (members..width).map(mean).fold(0.0, greatest),
-            finite: (0..members).all(|k| column(k).iter().all(|v| v.is_finite())),
+            models.write(product, target, part * capacity, table, squares);
         }
     }
+    let pairs = models.iter().zip(&squares);
+    pairs
+        .map(|(models, squares)| models.predicted(squares, y.is_some(), table))
+        .collect()
 }
 
 /// Sum of squared differences, in lanes: one sum alone would wait for itself.

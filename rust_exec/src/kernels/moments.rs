@@ -1,6 +1,6 @@
-//! Second moments [X m 1 y]^T [X m 1 y] over row sets, about a common centre.
+//! Second moments [X m 1 Y]^T [X m 1 Y] over row sets, about a common centre.
 //!
-//! Input: a matrix, a target and row numbers. Output: one small symmetric matrix per row set,
+//! Input: a matrix, targets and row numbers. Output: one small symmetric matrix per row set,
 //! from which means, variances, mean imputation and every linear model of those rows follow.
 //! Moments about one centre add and subtract, which is what lets folds share them. `m` are the
 //! missing-value indicators of the columns that have any: an imputed column is x0 + mean * m,
@@ -9,7 +9,7 @@
 
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, Par};
-use ndarray::ArrayView1;
+use ndarray::{ArrayView1, ArrayView2};
 
 use super::block::{Block, Missing, Source};
 use super::workers::Workers;
@@ -22,8 +22,8 @@ const SEGMENT_ROWS: usize = 1 << 14;
 pub struct Frame {
     /// (p,) shift of the features; 0 for one-hot columns, which come last.
     pub centre: Vec<f64>,
-    /// Shift of the target.
-    pub y_centre: f64,
+    /// (t,) shift of the targets.
+    pub y_centre: Vec<f64>,
     /// Columns that get an indicator, ascending.
     pub indicators: Vec<usize>,
     /// Whether a NaN counts as the centre (else it stays and spoils the moments).
@@ -40,13 +40,17 @@ impl Frame {
         self.features() + self.indicators.len()
     }
 
-    /// Position of the target.
-    pub fn y(&self) -> usize {
-        self.one() + 1
+    pub fn targets(&self) -> usize {
+        self.y_centre.len()
+    }
+
+    /// Position of a target.
+    pub fn y(&self, target: usize) -> usize {
+        self.one() + 1 + target
     }
 
     pub fn width(&self) -> usize {
-        self.one() + 2
+        self.y(self.targets())
     }
 }
 
@@ -84,8 +88,13 @@ pub fn column_means(source: &Source<'_>, rows: &[u32]) -> (Vec<f64>, Vec<u64>) {
     (sums, missing)
 }
 
-/// Mean of the target over `rows`.
-pub fn target_mean(y: ArrayView1<'_, f64>, rows: &[u32]) -> f64 {
+/// Mean of each target over `rows`.
+pub fn target_means(y: ArrayView2<'_, f64>, rows: &[u32]) -> Vec<f64> {
+    let means = y.columns().into_iter().map(|y| target_mean(y, rows));
+    means.collect()
+}
+
+fn target_mean(y: ArrayView1<'_, f64>, rows: &[u32]) -> f64 {
     let Some(&first) = rows.first() else {
         return 0.0;
     };
@@ -110,7 +119,7 @@ pub fn constant_value(source: &Source<'_>, rows: &[u32], column: usize) -> Optio
 /// Moments of each row set about the frame's centre; only the lower triangle is written.
 pub fn moments(
     source: &Source<'_>,
-    y: ArrayView1<'_, f64>,
+    y: ArrayView2<'_, f64>,
     sets: &[&[u32]],
     frame: &Frame,
     workers: &Workers,
@@ -141,7 +150,7 @@ pub fn moments(
 
 /// Moments of some rows, before those of the one-hot columns take their place among them.
 struct Part {
-    /// Of [X m 1 y].
+    /// Of [X m 1 Y].
     dense: Mat<f64>,
     /// (categories, width of `dense`) sums of those columns per category.
     sums: Vec<f64>,
@@ -201,7 +210,7 @@ impl Part {
     }
 }
 
-fn segment(source: &Source<'_>, y: ArrayView1<'_, f64>, rows: &[u32], frame: &Frame) -> Part {
+fn segment(source: &Source<'_>, y: ArrayView2<'_, f64>, rows: &[u32], frame: &Frame) -> Part {
     let p = source.ncols();
     let mut part = Part::zeros(source, frame);
     let width = part.dense.nrows();
@@ -211,7 +220,7 @@ fn segment(source: &Source<'_>, y: ArrayView1<'_, f64>, rows: &[u32], frame: &Fr
     } else {
         Missing::Keep
     };
-    let (one, target) = (width - 2, width - 1);
+    let one = width - 1 - frame.targets();
     let mut block = Block::new(width);
     for rows in rows.chunks(Block::capacity(width)) {
         source.pack(rows, &frame.centre, missing, &mut block);
@@ -222,8 +231,10 @@ fn segment(source: &Source<'_>, y: ArrayView1<'_, f64>, rows: &[u32], frame: &Fr
             block.set_column(p + q, flags);
         }
         block.set_column(one, std::iter::repeat(1.0));
-        let values = rows.iter().map(|&row| y[row as usize] - frame.y_centre);
-        block.set_column(target, values);
+        for (k, (y, centre)) in y.columns().into_iter().zip(&frame.y_centre).enumerate() {
+            let values = rows.iter().map(|&row| y[row as usize] - centre);
+            block.set_column(one + 1 + k, values);
+        }
         // The inner product: faer picks the widest vector instructions at run time.
         let z = block.view();
         triangular::matmul(
@@ -247,11 +258,11 @@ fn segment(source: &Source<'_>, y: ArrayView1<'_, f64>, rows: &[u32], frame: &Fr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array1, Array2};
+    use ndarray::Array2;
 
-    fn data(n: usize) -> (Array2<f64>, Array1<f64>) {
+    fn data(n: usize) -> (Array2<f64>, Array2<f64>) {
         let x = Array2::from_shape_fn((n, 3), |(i, j)| ((7 * i + 3 * j) % 11) as f64 + 100.0);
-        let y = Array1::from_shape_fn(n, |i| (i % 5) as f64);
+        let y = Array2::from_shape_fn((n, 2), |(i, k)| (i % (5 + k)) as f64);
         (x, y)
     }
 
@@ -264,7 +275,7 @@ mod tests {
         let rows: Vec<u32> = (0..n as u32).filter(|r| r % 3 != 0 || *r == 3).collect();
         let frame = Frame {
             centre: vec![100.0, 104.0, 90.0],
-            y_centre: 2.0,
+            y_centre: vec![2.0, 3.0],
             indicators: vec![1],
             impute: true,
         };
@@ -275,14 +286,15 @@ mod tests {
                 if v.is_nan() { 0.0 } else { v - frame.centre[j] }
             };
             let flag = f64::from(x[[r, 1]].is_nan());
-            [v(0), v(1), v(2), flag, 1.0, y[r] - 2.0]
+            let (one, other) = (y[[r, 0]] - 2.0, y[[r, 1]] - 3.0);
+            [v(0), v(1), v(2), flag, 1.0, one, other]
         };
         let got = |threads| {
             let workers = Workers::new(threads).unwrap();
             moments(&source, y.view(), &[&rows, &rows[..1]], &frame, &workers)
         };
         let one = got(1);
-        for i in 0..6 {
+        for i in 0..7 {
             for j in 0..=i {
                 // Small whole numbers: sums are exact.
                 let expected: f64 = rows.iter().map(|&r| row(r)[i] * row(r)[j]).sum();

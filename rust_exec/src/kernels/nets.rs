@@ -1,4 +1,4 @@
-//! All elastic nets of one fold, from its normal equations.
+//! All elastic nets of one fold and target, from its normal equations.
 //!
 //! Input: normal equations and nets. Output: where scikit-learn's coordinate descent stops for
 //! each, and probes: how far the descents of most rounds move when the equations change by the
@@ -10,14 +10,15 @@ use faer::Mat;
 use super::closed::Noise;
 use super::descent::{Descent, Gram, Net, descend};
 use super::models::{PROBE_SIZE, PROBES, Solved, Unsolved};
-use super::normal::{Normal, Preparation};
+use super::normal::{Normal, Preparation, RightSide};
 use crate::errors::Declined;
 
-/// The descents of one fold; a net's place is that of its parameters.
+/// The descents of one fold and target; a net's place is that of its parameters.
 pub struct Nets<'a> {
     normal: &'a Normal,
+    side: &'a RightSide,
     preparation: Preparation,
-    nets: &'a [Net],
+    nets: Vec<Net>,
     gram: Gram,
     /// (active,) length of each column as the linear model sees it.
     length: Vec<f64>,
@@ -25,7 +26,12 @@ pub struct Nets<'a> {
 }
 
 impl<'a> Nets<'a> {
-    pub fn new(nets: &'a [Net], preparation: Preparation, normal: &'a Normal) -> Self {
+    pub fn new(
+        nets: Vec<Net>,
+        preparation: Preparation,
+        normal: &'a Normal,
+        side: &'a RightSide,
+    ) -> Self {
         let length: Vec<f64> = normal.penalty.iter().map(|x| 1.0 / x.sqrt()).collect();
         let size = length.len();
         let mut products = Vec::with_capacity(size * size);
@@ -34,14 +40,15 @@ impl<'a> Nets<'a> {
         }
         let gram = Gram {
             products,
-            target: (0..size).map(|i| normal.rhs[i] * length[i]).collect(),
-            squares: normal.y_squares,
-            summed: normal.y_norm * normal.y_norm,
+            target: (0..size).map(|i| side.rhs[i] * length[i]).collect(),
+            squares: side.y_squares,
+            summed: side.y_norm * side.y_norm,
             rows: normal.rows,
         };
         let found = nets.iter().map(|net| descend(&gram, *net)).collect();
         Self {
             normal,
+            side,
             preparation,
             nets,
             gram,
@@ -116,8 +123,8 @@ impl<'a> Nets<'a> {
                     gram.products[j * size + i] += change;
                 }
             }
-            let sums = amount * loss[i] * self.normal.y_norm;
-            let means = self.normal.mean_error(self.preparation, i);
+            let sums = amount * loss[i] * self.side.y_norm;
+            let means = (self.normal).mean_error(self.side, self.preparation, i);
             let all = sums + means + PROBE_SIZE * filled[i];
             gram.target[i] += noise.draw() * all * self.length[i];
         }

@@ -1,9 +1,10 @@
 //! Centred, imputed and equilibrated normal equations of one fold, from its moments.
 //!
 //! Input: moments of the training rows about a frame. Output: a correlation-like matrix with
-//! unit diagonal, its right-hand side, and what leads back to raw coefficients. Equilibrating
-//! makes the solve indifferent to the columns' units; the ridge penalty, which is not, becomes a
-//! diagonal of its own. Constant columns follow scikit-learn's `StandardScaler`: scale 1.
+//! unit diagonal, a right-hand side for each target, and what leads back to raw coefficients.
+//! Equilibrating makes the solve indifferent to the columns' units; the ridge penalty, which is
+//! not, becomes a diagonal of its own. Constant columns follow scikit-learn's `StandardScaler`:
+//! scale 1.
 
 use faer::Mat;
 
@@ -62,7 +63,7 @@ pub struct Training<'a> {
     pub order: Option<&'a [usize]>,
 }
 
-/// The normal equations (R + diag(alpha * penalty)) w = rhs of one fold.
+/// The normal equations (R + diag(alpha * penalty)) w = rhs of one fold, for every target.
 #[derive(Debug)]
 pub struct Normal {
     /// Number of training rows.
@@ -71,7 +72,8 @@ pub struct Normal {
     pub active: Vec<usize>,
     /// (a, a) symmetric, unit diagonal.
     pub matrix: Mat<f64>,
-    pub rhs: Vec<f64>,
+    /// By target; None where its moments are not finite.
+    pub sides: Vec<Option<RightSide>>,
     /// (a,) penalty of one unit of alpha.
     pub penalty: Vec<f64>,
     /// (a,) raw coefficient = w / unit.
@@ -84,29 +86,38 @@ pub struct Normal {
     pub filled_error: Vec<f64>,
     /// (a,) training means of the active columns.
     pub mean: Vec<f64>,
-    /// Norm of the target as the sums saw it.
-    pub y_norm: f64,
     /// (p,) training means of the features, less the frame's centre.
     pub offset: Vec<f64>,
     /// (columns,) what stands for missing values, less the frame's centre.
     pub fill: Vec<f64>,
-    /// Training mean of the target.
-    pub y_mean: f64,
-    /// Sum of squares of the target that the fit explains (centred with an intercept).
-    pub y_squares: f64,
     /// (p,) bound on the coefficient that rounding may give a constant column in the reference
-    /// library, times alpha; 0 for active columns.
+    /// library, times alpha, for a target of size 1; 0 for active columns.
     pub constant_noise: Vec<f64>,
     /// Bound on the length that rounding may give a constant column in the reference library.
     pub constant_norm: f64,
 }
 
+/// What the equations have of one target.
+#[derive(Debug)]
+pub struct RightSide {
+    /// (a,)
+    pub rhs: Vec<f64>,
+    /// Training mean of the target.
+    pub y_mean: f64,
+    /// Norm of the target as the sums saw it.
+    pub y_norm: f64,
+    /// Sum of squares of the target that the fit explains (centred with an intercept).
+    pub y_squares: f64,
+    /// Size of the target that the rounding of constant columns is multiplied by.
+    pub y_size: f64,
+}
+
 impl Normal {
     /// Rounding of the right-hand side where the reference library's features have a mean that is
     /// zero but for rounding, and its target keeps its own.
-    pub fn mean_error(&self, preparation: Preparation, i: usize) -> f64 {
+    pub fn mean_error(&self, side: &RightSide, preparation: Preparation, i: usize) -> f64 {
         if preparation.scale && !preparation.fit_intercept {
-            let units = preparation.mean_rounding(self.rows) * self.rows * self.y_mean.abs();
+            let units = preparation.mean_rounding(self.rows) * self.rows * side.y_mean.abs();
             f64::EPSILON * units * self.mean[i].abs() / self.unit[i]
         } else {
             0.0
@@ -174,8 +185,9 @@ pub fn normal_equations(
     } = training;
     let p = frame.features();
     let columns = source.ncols();
-    let (one, target) = (frame.one(), frame.y());
-    if (0..frame.width()).any(|i| !moments[(i, i)].is_finite() || !base[i].is_finite()) {
+    let one = frame.one();
+    let finite = |i: usize| moments[(i, i)].is_finite() && base[i].is_finite();
+    if !(0..=one).all(finite) {
         return Err(Declined::NonFinite.into());
     }
     let n = moments[(one, one)];
@@ -183,9 +195,7 @@ pub fn normal_equations(
     let divisors = known.and_then(|known| known.divisors.as_deref());
     let imputed = Imputed::new(moments, frame, fills)?;
     let offset: Vec<f64> = (0..p).map(|i| imputed.sum(i) / n).collect();
-    let y_offset = moments[(target, one)] / n;
     let mean = |i: usize| frame.centre[i] + offset[i];
-    let y_mean = frame.y_centre + y_offset;
     let centred = |i: usize, j: usize| imputed.product(i, j) - n * offset[i] * offset[j];
     let square = |i: usize| {
         let about_mean = centred(i, i).max(0.0);
@@ -200,11 +210,6 @@ pub fn normal_equations(
     let mut active = Vec::with_capacity(p);
     let mut constant_noise = vec![0.0; p];
     let mut constant_norm = 0.0_f64;
-    let y_size = if preparation.fit_intercept {
-        8.0 * f64::EPSILON * (y_mean.abs() + (base[target] / n).sqrt())
-    } else {
-        y_mean.abs() + (base[target] / n).sqrt()
-    };
     let kept = source.categories().map(|categories| {
         let count = |v: usize| moments[(columns + v, columns + v)];
         categories.kept(count)
@@ -229,7 +234,7 @@ pub fn normal_equations(
             Column::Active => active.push(i),
             // The reference library subtracts a rounded mean; what is left can take part there.
             Column::Constant(value) => {
-                constant_noise[i] = 4.0 * f64::EPSILON * value.abs() * n * y_size;
+                constant_noise[i] = 4.0 * f64::EPSILON * value.abs() * n;
                 let left = f64::EPSILON * value.abs() * (2.0 + n.sqrt());
                 constant_norm = constant_norm.max(left * n.sqrt());
             }
@@ -252,7 +257,6 @@ pub fn normal_equations(
     let unit: Vec<f64> = active.iter().map(|&i| square(i).sqrt()).collect();
     let a = active.len();
     let mut matrix = Mat::zeros(a, a);
-    let mut rhs = vec![0.0; a];
     for (r, &i) in active.iter().enumerate() {
         for (c, &j) in active[..r].iter().enumerate() {
             let mut value = centred(i, j);
@@ -264,12 +268,37 @@ pub fn normal_equations(
             matrix[(c, r)] = value;
         }
         matrix[(r, r)] = 1.0;
-        let mut value = imputed.with_target(i) - n * offset[i] * y_offset;
-        if !preparation.centred() {
-            value += n * mean(i) * y_mean;
-        }
-        rhs[r] = value / unit[r];
     }
+    let side = |target: usize| {
+        let y = frame.y(target);
+        let y_offset = moments[(y, one)] / n;
+        let y_mean = frame.y_centre[target] + y_offset;
+        let product = |i: usize| {
+            let value = imputed.with(i, y) - n * offset[i] * y_offset;
+            if preparation.centred() {
+                value
+            } else {
+                value + n * mean(i) * y_mean
+            }
+        };
+        let size = y_mean.abs() + (base[y] / n).sqrt();
+        let (uncentred, y_size) = if preparation.fit_intercept {
+            (0.0, 8.0 * f64::EPSILON * size)
+        } else {
+            (n * y_mean * y_mean, size)
+        };
+        RightSide {
+            rhs: (active.iter().zip(&unit))
+                .map(|(&i, unit)| product(i) / unit)
+                .collect(),
+            y_mean,
+            y_norm: (base[y] + uncentred).sqrt(),
+            y_squares: (moments[(y, y)] - n * y_offset * y_offset).max(0.0) + uncentred,
+            y_size,
+        }
+    };
+    let sides = (0..frame.targets()).map(|target| finite(frame.y(target)).then(|| side(target)));
+    let sides = sides.collect();
     let penalty = (scale.iter().zip(&unit)).map(|(s, u)| (s / u) * (s / u));
     let loss = (active.iter().zip(&unit)).map(|(&i, u)| (summed(i).sqrt() / u).max(1.0));
     // The library sums a column row by row; the error of its mean grows like a random walk.
@@ -281,18 +310,12 @@ pub fn normal_equations(
             0.0
         }
     });
-    let uncentred = if preparation.fit_intercept {
-        0.0
-    } else {
-        n * y_mean * y_mean
-    };
     // Also of columns that miss values in the validation rows only.
     let filled = |i: usize| match fills.map(|fills| fills[i]) {
         Some(value) if !value.is_nan() => value - frame.centre[i],
         _ => offset[i],
     };
     let fill = (0..columns).map(filled).collect();
-    let y_squares = (moments[(target, target)] - n * y_offset * y_offset).max(0.0) + uncentred;
     Ok(Normal {
         rows: n,
         mean: active.iter().map(|&i| mean(i)).collect(),
@@ -301,13 +324,10 @@ pub fn normal_equations(
         loss: loss.collect(),
         active,
         matrix,
-        rhs,
+        sides,
         unit,
-        y_norm: (base[target] + uncentred).sqrt(),
         fill,
         offset,
-        y_mean,
-        y_squares,
         constant_noise,
         constant_norm,
     })

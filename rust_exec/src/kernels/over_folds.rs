@@ -1,18 +1,19 @@
 //! Second moments of every fold, and what a family of models makes of them.
 //!
-//! Input: a matrix, a target, folds, and a family. Output per fold: what the family fits. Folds
+//! Input: a matrix, targets, folds, and a family. Output per fold: what the family fits. Folds
 //! whose validation sets partition their rows share one pass over the rows: training moments are
 //! totals less the fold's own. Where that loses digits that a model needs, and for all other
 //! folds, training rows are summed by themselves.
 
 use faer::Mat;
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::ArrayView2;
 
-use super::answers::{Fitted, Validation};
+use super::answers::Fitted;
 use super::block::Source;
 use super::categories::Categories;
 use super::folds::{Fold, Group, group};
-use super::moments::{Frame, column_means, moments, target_mean};
+use super::models::Validation;
+use super::moments::{Frame, column_means, moments, target_means};
 use super::normal::{Known, Normal, Preparation, Refusal, Training, normal_equations};
 use super::workers::Workers;
 use crate::errors::Declined;
@@ -30,7 +31,8 @@ const LOSSY: f64 = 4.0;
 #[derive(Clone, Copy)]
 pub struct Data<'a> {
     pub x: ArrayView2<'a, f64>,
-    pub y: ArrayView1<'a, f64>,
+    /// (n, t)
+    pub y: ArrayView2<'a, f64>,
     /// Replace NaN by the training mean of the column.
     pub impute: bool,
     pub preparation: Preparation,
@@ -151,7 +153,7 @@ fn partition<'a>(job: &Job<'a>, folds: &'a [Fold], first: usize, workers: &Worke
     centre.resize(source.features(), 0.0);
     let frame = Frame {
         centre,
-        y_centre: target_mean(job.data.y, &used),
+        y_centre: target_means(job.data.y, &used),
         indicators,
         impute: job.data.impute,
     };
@@ -160,7 +162,8 @@ fn partition<'a>(job: &Job<'a>, folds: &'a [Fold], first: usize, workers: &Worke
     let width = frame.width();
     let dense = width - (source.features() - p);
     let shared_work = dense * dense;
-    let alone_work = (folds.len() - 1) * (p + 2) * (p + 2);
+    let plain = p + 1 + frame.targets();
+    let alone_work = (folds.len() - 1) * plain * plain;
     if shared_work > alone_work || width * width * folds.len() > MAX_MOMENT_VALUES {
         let alone = folds.iter().enumerate();
         return alone
@@ -240,13 +243,13 @@ fn direct(
     // About their own means, missing values are zero where the mean stands for them.
     let filled = known.is_some_and(|known| known.fills.is_some());
     let indicators: Vec<usize> = (0..p).filter(|&j| filled && missing[j] > 0).collect();
-    let y_centre = target_mean(job.data.y, train);
+    let y_centre = target_means(job.data.y, train);
     let present = |j: usize| (train.len() as u64 - missing[j]).max(1) as f64;
     // A second round takes place only where rounding left the means too far from the centre.
     for round in 0.. {
         let frame = Frame {
             centre: centre.clone(),
-            y_centre,
+            y_centre: y_centre.clone(),
             indicators: indicators.clone(),
             impute: job.data.impute,
         };

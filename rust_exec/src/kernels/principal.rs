@@ -9,7 +9,7 @@ use faer::{Mat, Side};
 
 use super::models::PROBE_SIZE;
 use super::moments::Frame;
-use super::normal::{Normal, Preparation};
+use super::normal::{Normal, Preparation, RightSide};
 use crate::errors::Declined;
 
 /// Rounding of one sum of products, in units of the lengths of what is multiplied.
@@ -29,8 +29,6 @@ pub enum Complete {
 pub struct Principal {
     /// (a,) squares of singular values, descending, none below 0.
     pub squares: Vec<f64>,
-    /// (a,) products of the target with the projected rows.
-    pub along: Vec<f64>,
     /// (a, a) directions in the units of the decomposition, as columns.
     directions: Mat<f64>,
     /// (a,) length of each active column as the decomposition sees it.
@@ -43,6 +41,12 @@ pub struct Principal {
     turns: Vec<f64>,
     /// Rounding of the squares.
     noise: f64,
+}
+
+/// A target as the components see it.
+pub struct Along {
+    /// (a,) products of the target with the projected rows.
+    pub products: Vec<f64>,
     y_norm: f64,
 }
 
@@ -93,18 +97,13 @@ impl Principal {
             .collect();
         let longest = lengths.iter().chain(constant.iter().map(|(_, norm)| norm));
         let longest = longest.fold(0.0, |a: f64, b| a.max(*b));
-        let target: Vec<f64> = normal.rhs.iter().zip(&length).map(|(r, l)| r * l).collect();
-        let mut along = Vec::with_capacity(size);
-        let mut seen = Vec::with_capacity(size);
-        for direction in directions.col_iter() {
-            let (mut product, mut square) = (0.0, 0.0);
-            for (part, (target, length)) in direction.iter().zip(target.iter().zip(&lengths)) {
-                product += part * target;
-                square += (part * length) * (part * length);
-            }
-            along.push(product);
-            seen.push(square.sqrt());
-        }
+        let seen: Vec<f64> = (directions.col_iter())
+            .map(|direction| {
+                let parts = direction.iter().zip(&lengths);
+                let squares = parts.map(|(part, length)| (part * length) * (part * length));
+                squares.sum::<f64>().sqrt()
+            })
+            .collect();
         let mut turns = Vec::with_capacity(size * size);
         for (one, square) in seen.iter().zip(&squares) {
             let others = seen.iter().zip(&squares);
@@ -114,16 +113,29 @@ impl Principal {
                 }));
         }
         Ok(Self {
-            along,
             turns,
             seen,
             noise: UNIT * (longest * longest + greatest),
-            y_norm: normal.y_norm,
             constant,
             squares,
             directions,
             length,
         })
+    }
+
+    /// What `side` is along the components.
+    pub fn along(&self, side: &RightSide) -> Along {
+        let target: Vec<f64> = (side.rhs.iter().zip(&self.length))
+            .map(|(r, l)| r * l)
+            .collect();
+        let product = |direction: faer::ColRef<'_, f64>| {
+            let parts = direction.iter().zip(&target);
+            parts.map(|(part, target)| part * target).sum::<f64>()
+        };
+        Along {
+            products: self.directions.col_iter().map(product).collect(),
+            y_norm: side.y_norm,
+        }
     }
 
     /// Components of some variance, and of none that is not rounding.
@@ -145,10 +157,10 @@ impl Principal {
 
     /// (a,) how far rounding may move each of the weights of `filter` times `along`, and (c,) of
     /// the constant columns: first-order perturbation of a function of a symmetric matrix.
-    pub fn errors(&self, filter: &Filter) -> (Vec<f64>, Vec<f64>) {
+    pub fn errors(&self, filter: &Filter, along: &Along) -> (Vec<f64>, Vec<f64>) {
         let (count, size) = (filter.count, self.rank());
         let greatest = self.squares[0];
-        let weights = self.weights(filter);
+        let weights = self.weights(filter, along);
         // Among the components that are kept, errors of their products: squares of
         // UNIT * (seen[i] * seen[j] + greatest), summed over j.
         let mut sums = [0.0; 3];
@@ -166,11 +178,11 @@ impl Principal {
             // Turns between what is kept and what is not.
             let turns = &self.turns[i * size..][..size];
             if i < count {
-                let pairs = turns[count..].iter().zip(&self.along[count..]);
+                let pairs = turns[count..].iter().zip(&along.products[count..]);
                 let turned: f64 = pairs.map(|(turn, along)| (turn * along).powi(2)).sum();
                 let factor = self.factor(filter, i);
                 let moved = (products(self.seen[i]) / filter.gain.powi(2) + turned).sqrt();
-                errors.push(factor * (moved + UNIT * self.seen[i] * self.y_norm));
+                errors.push(factor * (moved + UNIT * self.seen[i] * along.y_norm));
             } else {
                 let pairs = turns.iter().zip(&weights);
                 let turned: f64 = pairs.map(|(turn, weight)| (turn * weight).powi(2)).sum();
@@ -192,8 +204,8 @@ impl Principal {
     }
 
     /// (count,) weights of the projected columns.
-    pub fn weights(&self, filter: &Filter) -> Vec<f64> {
-        let weight = |i: usize| self.factor(filter, i) * self.along[i];
+    pub fn weights(&self, filter: &Filter, along: &Along) -> Vec<f64> {
+        let weight = |i: usize| self.factor(filter, i) * along.products[i];
         (0..filter.count).map(weight).collect()
     }
 

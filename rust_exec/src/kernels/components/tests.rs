@@ -1,14 +1,16 @@
 use super::*;
-use ndarray::{Array1, Array2};
+use ndarray::Array2;
 
 /// Two columns without correlation, of squares 4 * 9 and 4 * 1 about their means 10 and 0.
-fn data() -> (Array2<f64>, Array1<f64>) {
+fn data() -> (Array2<f64>, Array2<f64>) {
     let x = [[13.0, 1.0], [13.0, -1.0], [7.0, 1.0], [7.0, -1.0]];
-    let y = Array1::from_vec(vec![5.0, 3.0, 1.0, 0.0]);
-    (ndarray::arr2(&x), y)
+    (
+        ndarray::arr2(&x),
+        ndarray::arr2(&[[5.0], [3.0], [1.0], [0.0]]),
+    )
 }
 
-fn problem<'a>(x: &'a Array2<f64>, y: &'a Array1<f64>, members: &'a [Member]) -> Problem<'a> {
+fn problem<'a>(x: &'a Array2<f64>, y: &'a Array2<f64>, members: &'a [Member]) -> Problem<'a> {
     Problem {
         x: x.view(),
         y: y.view(),
@@ -21,7 +23,7 @@ fn problem<'a>(x: &'a Array2<f64>, y: &'a Array1<f64>, members: &'a [Member]) ->
 }
 
 fn member(size: f64, alpha: f64) -> Member {
-    Member::checked(size, alpha).unwrap()
+    Member::checked(size, alpha, 0).unwrap()
 }
 
 fn fitted<'a>(problem: &'a Problem<'a>) -> Fitted {
@@ -116,7 +118,11 @@ fn auto_follows_the_shape() {
 
 #[test]
 fn members_and_solvers_out_of_range_are_refused() {
-    let code = |size, alpha| Member::checked(size, alpha).err().map(|error| error.code());
+    let code = |size, alpha| {
+        Member::checked(size, alpha, 0)
+            .err()
+            .map(|error| error.code())
+    };
     assert_eq!(code(1.0, 0.0), None);
     assert_eq!(code(0.5, 1.0), None);
     for size in [0.0, -1.0, 1.5, f64::NAN, f64::INFINITY] {
@@ -133,7 +139,9 @@ fn members_and_solvers_out_of_range_are_refused() {
 fn folds_share_moments_for_any_thread_count() {
     let n = 60;
     let x = Array2::from_shape_fn((n, 3), |(i, j)| ((i * i + 5 * i * j + j) % 17) as f64);
-    let y = Array1::from_shape_fn(n, |i| x[[i, 0]] - 0.5 * x[[i, 2]] + (i % 3) as f64);
+    let y = Array2::from_shape_fn((n, 1), |(i, _)| {
+        x[[i, 0]] - 0.5 * x[[i, 2]] + (i % 3) as f64
+    });
     let members = [member(1.0, 0.0), member(2.0, 1.0), member(0.6, 1.0)];
     let mut problem = problem(&x, &y, &members);
     problem.scale = true;

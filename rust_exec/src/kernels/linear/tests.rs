@@ -1,6 +1,6 @@
 use super::*;
 use crate::errors::Declined;
-use ndarray::{Array1, Array2};
+use ndarray::Array2;
 
 const ALPHAS: [f64; 3] = [10.0, 0.1, 1.0];
 const NETS: [Net; 2] = [
@@ -18,18 +18,21 @@ const NETS: [Net; 2] = [
     },
 ];
 
-fn data(n: usize) -> (Array2<f64>, Array1<f64>) {
+fn data(n: usize) -> (Array2<f64>, Array2<f64>) {
     let x = Array2::from_shape_fn((n, 3), |(i, j)| ((i * i + 5 * i * j + j) % 17) as f64);
-    let y = Array1::from_shape_fn(n, |i| x[[i, 0]] - 0.5 * x[[i, 2]] + (i % 3) as f64);
+    let y = Array2::from_shape_fn((n, 1), |(i, _)| {
+        x[[i, 0]] - 0.5 * x[[i, 2]] + (i % 3) as f64
+    });
     (x, y)
 }
 
-fn problem<'a>(x: &'a Array2<f64>, y: &'a Array1<f64>, impute: bool) -> Problem<'a> {
+fn problem<'a>(x: &'a Array2<f64>, y: &'a Array2<f64>, impute: bool) -> Problem<'a> {
     Problem {
         x: x.view(),
         y: y.view(),
         alphas: &ALPHAS,
         nets: &NETS,
+        targets: &[0; 5],
         impute,
         categories: None,
         order: None,
@@ -89,7 +92,7 @@ fn shared_moments_give_what_each_fold_gives_alone() {
 #[test]
 fn one_feature_has_the_textbook_solution() {
     let x = Array2::from_shape_vec((4, 1), vec![0.0, 1.0, 2.0, 3.0]).unwrap();
-    let y = Array1::from_vec(vec![1.0, 2.0, 4.0, 4.0]);
+    let y = ndarray::arr2(&[[1.0], [2.0], [4.0], [4.0]]);
     let mut problem = problem(&x, &y, false);
     problem.preparation.scale = false;
     let fit = linear_path(&problem, x.view(), &Workers::new(1).unwrap());
@@ -113,7 +116,7 @@ fn members_are_declined_one_by_one() {
         x[[i, 1]] = x[[i, 0]] + 2e-5 * (i % 2) as f64;
     }
     let mut singular = problem(&x, &y, false);
-    singular.alphas = &[1.0, 0.0];
+    (singular.alphas, singular.targets) = (&[1.0, 0.0], &[0; 4]);
     let found = linear_folds(&singular, &folds, &workers);
     let wanted = vec![None, Some(Declined::RankDeficient), None, None];
     assert_eq!(declined(&found), vec![wanted; 3]);
@@ -131,7 +134,7 @@ fn least_squares_of_equal_columns_is_that_of_least_norm() {
     let doubled = x.column(0).to_owned();
     x.column_mut(1).assign(&doubled);
     let mut singular = problem(&x, &y, false);
-    singular.alphas = &[0.0];
+    (singular.alphas, singular.targets) = (&[0.0], &[0]);
     singular.nets = &[];
     let workers = Workers::new(1).unwrap();
     let folds = k_fold(30, 3);
@@ -155,9 +158,9 @@ fn folds_out_of_reach_are_declined_one_by_one() {
     let (mut x, y) = data(30);
     let folds = k_fold(30, 3);
     let workers = Workers::new(1).unwrap();
-    x.column_mut(1).assign(&y);
+    x.column_mut(1).assign(&y.column(0));
     let mut unpenalised = problem(&x, &y, false);
-    unpenalised.alphas = &[0.0];
+    (unpenalised.alphas, unpenalised.targets) = (&[0.0], &[0]);
     unpenalised.nets = &[];
     let exact = linear_folds(&unpenalised, &folds, &workers);
     assert_eq!(
