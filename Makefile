@@ -28,6 +28,11 @@ PYTEST_FLAGS =
 # library, and not every Python has one; the boundary is tested from Python.
 CARGO_TEST_FLAGS = --no-default-features
 
+# An extension module does not link Python, so that none for aarch64 is needed.
+ARM = PYO3_BUILD_EXTENSION_MODULE=1 PYO3_CROSS_PYTHON_VERSION=3.11 \
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu"
+
 # Stamps record what was done, so that a repeated `make setup` does nothing.
 VENV_STAMP = $(VENV)/.stamp-venv
 LOCK_STAMP = $(VENV)/.stamp-lock
@@ -43,7 +48,7 @@ unexport CONDA_PREFIX
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow check bench bench-smoke bench-kernels bench-equivalence bench-clients bench-planner bench-estimates evals-upstream evals-sklearnex wheel lock clean distclean \
+.PHONY: help setup demo test test-slow check bench bench-smoke bench-kernels bench-equivalence bench-clients bench-planner bench-estimates evals-upstream evals-sklearnex portable-check portable-check-arm wheel lock clean distclean \
 	preflight preflight-check
 
 help: ## list the targets
@@ -76,8 +81,10 @@ bench: setup ## measure all workloads (25 minutes) and rewrite docs/benchmarks.m
 bench-smoke: setup ## measure all workloads, small (2 minutes)
 	$(BIN)/python -m evals.bench --smoke --report build/bench-smoke $(BENCH_FLAGS)
 
-bench-kernels: setup ## measure the kernels against the libraries and the machine (4 minutes)
-	$(BIN)/python -m evals.kernels --json build/bench/kernels.json
+# With `BENCH_FLAGS="--only linear"` nothing is written to the page.
+bench-kernels: setup ## measure the kernels against libraries and the machine (10 minutes); writes docs
+	$(BIN)/python -m evals.kernels --json build/bench/kernels.json \
+		$(if $(BENCH_FLAGS),$(BENCH_FLAGS),--docs docs/benchmarks.md)
 
 bench-equivalence: setup ## whether kernels of statistical fidelity score as the libraries (20 minutes)
 	$(BIN)/python -m evals.equivalence $(BENCH_FLAGS)
@@ -96,10 +103,18 @@ evals-upstream: preflight ## install stratum-ai, the paper's prototype, for `mak
 	$(UPSTREAM)/bin/python -m pip install --quiet 'stratum-ai==0.0.0.dev2' 'pandas==3.0.2' \
 		'skrub==0.8.0' 'joblib<1.6' $(BOOSTERS)
 
-evals-sklearnex: preflight ## install scikit-learn-intelex for `make bench`
+evals-sklearnex: preflight ## install scikit-learn-intelex and Polars for the benchmarks
 	$(PYTHON) -m venv --clear $(SKLEARNEX)
 	$(SKLEARNEX)/bin/python -m pip install --quiet --constraint requirements.lock \
-		scikit-learn-intelex numpy pandas pyarrow scikit-learn lightgbm xgboost skrub
+		scikit-learn-intelex polars numpy pandas pyarrow scikit-learn lightgbm xgboost skrub
+
+portable-check: setup ## run the kernels on an emulated x86-64-v2 processor (needs qemu-user)
+	$(BIN)/python -m pytest -q -rs -m slow tests/rust_exec/test_old_processor.py $(PYTEST_FLAGS)
+
+# Needs `rustup target add aarch64-unknown-linux-gnu` and Debian's gcc-aarch64-linux-gnu, qemu-user.
+portable-check-arm: preflight ## build the kernels for aarch64 and run their Rust tests, emulated
+	cd $(CRATE) && $(ARM) cargo build --release --lib --target aarch64-unknown-linux-gnu
+	cd $(CRATE) && $(ARM) cargo test $(CARGO_TEST_FLAGS) --target aarch64-unknown-linux-gnu
 
 wheel: setup ## build the wheel into dist/
 	$(BIN)/maturin build --release --out dist

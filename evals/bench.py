@@ -22,6 +22,7 @@ from rich.console import Console
 
 from evals import report
 from evals.comparison import Comparison
+from evals.documentation import rewritten
 from evals.run import Settings, finish, measure_workload, systems_of
 from evals.runner import end_on_sigterm
 from evals.systems.table import PARTS
@@ -49,8 +50,7 @@ _SMOKE_SYSTEMS = ("stratum", "stratum-statistical", "sequential")
 SMOKE = tuple(Settings(settings.workload, _SMOKE_SYSTEMS, rows=1_000, limit=5) for settings in FULL)
 SMOKE_SECONDS = 22.0
 _STARTING = 60.0  # seconds
-BEGIN = "<!-- make bench: begin -->"
-END = "<!-- make bench: end -->"
+COMMAND = "make bench"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,7 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = [comparison.to_json() for comparison in done]
     print(f"\n{report.overview(data)}\n\n{time.monotonic() - began:.0f} s in all.")
     if given.docs is not None:
-        given.docs.write_text(rewritten(given.docs.read_text(), generated(data, skipped)))
+        section = generated(data, skipped)
+        given.docs.write_text(rewritten(given.docs.read_text(), section, COMMAND))
     return status
 
 
@@ -129,15 +130,6 @@ def generated(data: Sequence[dict[str, Any]], skipped: Sequence[str]) -> str:
     parts += [report.markdown(entry, {}) for entry in data]
     parts += [f"Skipped: {line}" for line in skipped]
     return "\n\n".join(parts)
-
-
-def rewritten(text: str, section: str) -> str:
-    """`text` with what stands between the markers replaced; ValueError without markers."""
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the page has no lines '{BEGIN}' and '{END}'")
-    return f"{head}{BEGIN}\n\n{section}\n\n{END}{tail}"
 
 
 def _parser() -> argparse.ArgumentParser:

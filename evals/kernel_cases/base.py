@@ -1,19 +1,20 @@
 """What a kernel is measured by.
 
 Input: a case of one kernel's module: our work, the same work of libraries, and what the machine
-would need at least. Output: a `Row`. All at one thread and in processor time, which other users of
-the machine do not change; ours at two threads by the clock.
+would need at least. Output: an `Outcome`. At one thread in processor time, which other users of
+the machine do not change; at two threads by the clock.
 """
 
-import ctypes
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
+
+Clock = Callable[[Callable[[], Any]], float]  # seconds of work, by a clock of its choice
 
 _RUNS = 3
 _ENOUGH = 1.0  # seconds after which a measurement is not repeated
@@ -45,28 +46,57 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Two:
+    """Seconds by the clock at two threads.
+
+    Attributes:
+        ours: Of the kernel.
+        alone: Of the kernel at one thread.
+        library: The name of the library.
+        theirs: Of the library; at one thread if it has no use for more.
+    """
+
+    ours: float
+    alone: float
+    library: str
+    theirs: float
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes.
+
+    Attributes:
+        added: By which the process grew at most while the kernel ran, less its results.
+        given: What the kernel was given to read.
+    """
+
+    added: int
+    given: int
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a case measured.
 
     Attributes:
         ours: Seconds of the kernel at one thread.
-        libraries: Seconds by library; None where it is not installed or takes too long.
+        libraries: Seconds by library, or why there are none.
         limit: Seconds that the machine would need at least.
         difference: Greatest relative difference of a score or value from the library's.
         bound: What `difference` may be.
         declined: How many pieces of work were left to the library (their time is in `ours`).
-        two: Seconds by the clock at two threads, and at one; None where threads are of no use.
-        peak: Most bytes that the kernel held beside its input and output; None: not measured.
+        two: At two threads; None of a kernel that has no use for them.
     """
 
     ours: float
-    libraries: Mapping[str, float | None]
+    libraries: Mapping[str, float | str]
     limit: float
     difference: float
     bound: float
+    memory: Memory
     declined: int = 0
-    two: tuple[float, float] | None = None
-    peak: int | None = None
+    two: Two | None = None
 
 
 @dataclass(frozen=True)
@@ -98,21 +128,16 @@ def _median_of(work: Callable[[], Any], clock: Callable[[], float]) -> float:
     return median(taken)
 
 
-def peak_of(work: Callable[[], Any]) -> int:
-    """Bytes by which the process grew at most while `work` ran (its output included)."""
-    # What was freed before must not hide what is taken now.
-    ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # sets the peak to what is resident now
-    before = _resident("VmHWM")
-    work()
-    return max(_resident("VmHWM") - before, 0)
-
-
-def _resident(field_name: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(field_name):
-            return int(line.split()[1]) * 1024
-    raise ValueError(field_name)
+def both_threads(
+    work: Callable[[int], Any], library: str, theirs: float | Callable[[], float]
+) -> Two:
+    """`work` is told its threads; `theirs` measures a library by the clock, or is its seconds at
+    one thread, where it would use no more."""
+    ours, alone = clock_seconds_of(lambda: work(2)), clock_seconds_of(lambda: work(1))
+    if callable(theirs):
+        with threadpool_limits(2):
+            theirs = theirs()
+    return Two(ours, alone, library, theirs)
 
 
 def relative_difference(found: Any, wanted: Any) -> float:

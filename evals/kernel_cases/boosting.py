@@ -18,10 +18,11 @@ from evals.kernel_cases.base import (
     Machine,
     Outcome,
     Target,
+    both_threads,
     clock_seconds_of,
-    peak_of,
     seconds_of,
 )
+from evals.kernel_cases.memory import memory_of
 from rust_exec import BinnedRows, BoostingModel, boosting
 
 TREES = 100
@@ -74,11 +75,11 @@ def ours(job: Job, rows: Rows, threads: int = 1, detect: bool = True) -> np.ndar
     return np.asarray(boosting(binned, rows.y, [model], threads=threads)[0][0, 0])
 
 
-def lightgbm(job: Job, rows: Rows) -> np.ndarray:
+def lightgbm(job: Job, rows: Rows, threads: int = 1) -> np.ndarray:
     from lightgbm import LGBMClassifier, LGBMRegressor
 
     kind = LGBMClassifier if job.binary else LGBMRegressor
-    model = kind(n_estimators=TREES, num_leaves=LEAVES, n_jobs=1, verbose=-1)
+    model = kind(n_estimators=TREES, num_leaves=LEAVES, n_jobs=threads, verbose=-1)
     return np.asarray(model.fit(rows.x, rows.y).predict(rows.valid, raw_score=True))
 
 
@@ -126,8 +127,10 @@ def _measured(job: Job, machine: Machine) -> Outcome:
         limit=machine.seconds(moved),
         difference=abs(float(np.mean(gaps))),
         bound=float(np.max(np.abs(others))),
-        two=(clock_seconds_of(partial(work, 2)), clock_seconds_of(work)),
-        peak=peak_of(work),
+        memory=memory_of(work, [rows.x, rows.y, rows.valid]),
+        two=both_threads(
+            work, "LightGBM", lambda: clock_seconds_of(partial(lightgbm, job, rows, 2))
+        ),
     )
 
 

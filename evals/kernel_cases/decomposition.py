@@ -15,12 +15,13 @@ from evals.kernel_cases.base import (
     Machine,
     Outcome,
     Target,
+    both_threads,
     clock_seconds_of,
-    peak_of,
     relative_difference,
     seconds_of,
 )
 from evals.kernel_cases.linear_library import FOLDS, Job, data, folds
+from evals.kernel_cases.memory import memory_of
 from executor.backends.base import Context
 from executor.backends.rust import RustBackend
 from planner.errors import StratumError
@@ -82,8 +83,12 @@ def _measured(grid: _Grid, machine: Machine) -> Outcome:
         difference=relative_difference(errors, _each(grid, x, y, split, grid.alphas)),
         bound=_DIFFERENCE,
         declined=sum(answer.declined is not None for fold in found for answer in fold.values()),
-        two=(clock_seconds_of(partial(work, 2)), clock_seconds_of(work)),
-        peak=peak_of(work),
+        memory=memory_of(work, [x, y]),
+        two=both_threads(
+            work,
+            "one PCA per fold",
+            lambda: clock_seconds_of(lambda: _shared(grid, x, y, split)),
+        ),
     )
 
 

@@ -16,13 +16,14 @@ from evals.kernel_cases.base import (
     Machine,
     Outcome,
     Target,
+    both_threads,
     clock_seconds_of,
-    peak_of,
     relative_difference,
     seconds_of,
 )
 from evals.kernel_cases.forest_library import COLUMNS, Job, data, measure, score
 from evals.kernel_cases.intel import intel_seconds
+from evals.kernel_cases.memory import memory_of
 from executor.backends.base import Context
 from executor.backends.trees import stand_ins
 from planner.expressions import Call
@@ -62,8 +63,10 @@ def _measured(job: Job, machine: Machine) -> Outcome:
         limit=machine.seconds(moved),
         difference=relative_difference([found], [library["score"]]),
         bound=_DIFFERENCE,
-        two=(clock_seconds_of(partial(work, 2)), clock_seconds_of(work)),
-        peak=peak_of(work),
+        memory=memory_of(work, [x, y]),
+        two=both_threads(
+            work, "scikit-learn", lambda: measure(job, 2, clock_seconds_of)["seconds"]
+        ),
     )
 
 
@@ -79,4 +82,5 @@ CASES = (
     _case(Job("RandomForestClassifier", 20_000), *_TARGETS),
     _case(Job("RandomForestClassifier", 200_000, trees=5), *_TARGETS),
     _case(Job("ExtraTreesRegressor", 20_000)),
+    _case(Job("ExtraTreesRegressor", 200_000, trees=5)),
 )

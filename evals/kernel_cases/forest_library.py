@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from evals.kernel_cases.base import seconds_of
+from evals.kernel_cases.base import Clock, seconds_of
 
 COLUMNS = 25
 
@@ -61,7 +61,7 @@ def score(job: Job, y: np.ndarray, found: np.ndarray) -> float:
     return float(roc_auc_score(y, found[:, 1]) if job.classifies else r2_score(y, found))
 
 
-def measure(job: Job) -> dict[str, float]:
+def measure(job: Job, threads: int = 1, clock: Clock = seconds_of) -> dict[str, float]:
     """Seconds and score."""
     from sklearn import ensemble
 
@@ -69,11 +69,11 @@ def measure(job: Job) -> dict[str, float]:
     found: list[np.ndarray] = []
 
     def work() -> None:
-        model = getattr(ensemble, job.model)(n_jobs=1, **job.params).fit(x[:train], y[:train])
+        model = getattr(ensemble, job.model)(n_jobs=threads, **job.params).fit(x[:train], y[:train])
         ask = model.predict_proba if job.classifies else model.predict
         found.append(ask(x[train:]))
 
-    seconds = seconds_of(work)
+    seconds = clock(work)
     return {"seconds": seconds, "score": score(job, y[train:], found[0])}
 
 

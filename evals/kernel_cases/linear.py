@@ -1,7 +1,8 @@
 """The linear family: ridge, least squares and elastic nets of all folds from one pass."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -12,13 +13,22 @@ from evals.kernel_cases.base import (
     Machine,
     Outcome,
     Target,
+    Two,
+    both_threads,
     clock_seconds_of,
-    peak_of,
     relative_difference,
     seconds_of,
 )
 from evals.kernel_cases.intel import intel_seconds
-from evals.kernel_cases.linear_library import FOLDS, Job, data, folds, measure
+from evals.kernel_cases.linear_library import (
+    FOLDS,
+    Job,
+    data,
+    folds,
+    measure,
+    moments_seconds,
+)
+from evals.kernel_cases.memory import memory_of
 from executor.backends.base import Context
 from executor.backends.rust import RustBackend
 from planner.errors import StratumError
@@ -49,23 +59,35 @@ def _measured(job: Job, machine: Machine) -> Outcome:
         predictions.append(values)
     errors = np.mean((np.column_stack(predictions) - y[split[0][1], None]) ** 2, axis=0)
     library = measure(job)
+    libraries: dict[str, float | str] = {"scikit-learn": library["seconds"]}
+    for name, seconds in (
+        ("ElasticNetCV", library["cv"]),
+        ("NumPy, moments", moments_seconds(job)),
+    ):
+        if seconds is not None:
+            libraries[name] = seconds
+    libraries["sklearnex"] = intel_seconds(_LIBRARY, [json.dumps(asdict(job))], limit=30.0)
     chosen = [int(k) for k in library["scores"]]
     # Moments and predictions read the rows once each.
     products = job.rows * job.columns * (job.columns + 2.0 * len(job.members))
     return Outcome(
         ours=seconds_of(work),
-        libraries={
-            "scikit-learn": library["seconds"],
-            "ElasticNetCV": library["cv"],
-            "sklearnex": intel_seconds(_LIBRARY, [json.dumps(asdict(job))], limit=60.0),
-        },
+        libraries=libraries,
         limit=machine.seconds(2 * x.nbytes, products),
         difference=relative_difference(errors[chosen], list(library["scores"].values())),
         bound=_NET_DIFFERENCE if job.family == "elastic_net" else _DIFFERENCE,
         declined=sum(answer.declined is not None for fold in found for answer in fold.values()),
-        two=(clock_seconds_of(partial(work, 2)), clock_seconds_of(work)),
-        peak=peak_of(work),
+        memory=memory_of(work, [x, y]),
+        two=_two(job, work, library["cv"]),
     )
+
+
+def _two(job: Job, work: Callable[[int], Any], path: float | None) -> Two:
+    if path is not None:  # the library's descent has one thread
+        return both_threads(work, "ElasticNetCV", path)
+    one = replace(job, models=1)  # each penalty takes as long
+    seconds = partial(measure, one, clock_seconds_of)
+    return both_threads(work, "scikit-learn", lambda: float(seconds()["seconds"]))
 
 
 def _case(job: Job, *targets: Target) -> Case:

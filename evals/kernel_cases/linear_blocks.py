@@ -15,11 +15,11 @@ from evals.kernel_cases.base import (
     Case,
     Machine,
     Outcome,
-    clock_seconds_of,
-    peak_of,
+    both_threads,
     relative_difference,
     seconds_of,
 )
+from evals.kernel_cases.memory import memory_of
 from executor.backends.base import Context
 from executor.backends.rust import RustBackend
 from planner.errors import StratumError
@@ -93,8 +93,8 @@ def _measured(job: Job, machine: Machine) -> Outcome:
         difference=relative_difference(errors, wanted),
         bound=1e-9,
         declined=sum(answer.declined is not None for fold in found for answer in fold.values()),
-        two=(clock_seconds_of(partial(work, 2)), clock_seconds_of(work)),
-        peak=peak_of(work),
+        memory=memory_of(work, [numbers, text, y]),
+        two=both_threads(work, "scikit-learn", seconds),
     )
 
 

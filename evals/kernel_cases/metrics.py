@@ -13,11 +13,11 @@ from evals.kernel_cases.base import (
     Machine,
     Outcome,
     Target,
-    clock_seconds_of,
-    peak_of,
+    both_threads,
     relative_difference,
     seconds_of,
 )
+from evals.kernel_cases.memory import memory_of
 from executor.backends.base import Context, Work
 from executor.backends.rust import RustBackend
 from planner.ops import Method, Score, Task
@@ -89,15 +89,16 @@ def _measured(job: _Job, machine: Machine) -> Outcome:
 
     found = work()
     wanted = np.array(library())
+    seconds = seconds_of(library)
     return Outcome(
         ours=seconds_of(work),
-        libraries={"scikit-learn": seconds_of(library)},
+        libraries={"scikit-learn": seconds},
         limit=machine.seconds(job.moved * job.rows * job.vectors),
         difference=relative_difference([np.nan if v is None else v for v in found], wanted),
         bound=_DIFFERENCE,
         declined=sum(value is None for value in found),
-        two=(clock_seconds_of(partial(work, 2)), clock_seconds_of(work)),
-        peak=peak_of(work),
+        memory=memory_of(work, [y, answers]),
+        two=both_threads(work, "scikit-learn", seconds),
     )
 
 

@@ -14,12 +14,13 @@ from evals.kernel_cases.base import (
     Machine,
     Outcome,
     Target,
+    both_threads,
     clock_seconds_of,
-    peak_of,
     relative_difference,
     seconds_of,
 )
 from evals.kernel_cases.intel import intel_seconds
+from evals.kernel_cases.memory import memory_of
 from evals.kernel_cases.neighbours_library import (
     SIZES,
     WEIGHTS,
@@ -47,10 +48,8 @@ def _measured(job: Job, machine: Machine) -> Outcome:
     op = NeighbourFits(Fit(Call("KNeighborsRegressor"), "regression"), members)
     backend = PythonBackend()
 
-    def work(threads: int = 1) -> list[list[np.ndarray]]:
-        groups = [
-            backend.run(op, [x, split, y], Context(fold, threads)) for fold in range(job.folds)
-        ]
+    def work(threads: int = 1, folds: int = job.folds) -> list[list[np.ndarray]]:
+        groups = [backend.run(op, [x, split, y], Context(fold, threads)) for fold in range(folds)]
         return [[model.estimator.predict(model.valid) for model in group] for group in groups]
 
     declined = _declined(work)
@@ -68,8 +67,8 @@ def _measured(job: Job, machine: Machine) -> Outcome:
         difference=relative_difference(found, [wanted[member] for member in members]),
         bound=_DIFFERENCE,
         declined=declined,
-        two=(clock_seconds_of(partial(work, 2)), clock_seconds_of(work)),
-        peak=peak_of(work),
+        memory=memory_of(partial(work, folds=1), [x, y]),
+        two=both_threads(work, "scikit-learn", lambda: models(job, 2, clock_seconds_of)[0]),
     )
 
 
@@ -102,4 +101,5 @@ CASES = (
     _case(Job(20_000, 10, tied=True)),
     _case(Job(20_000, 100)),
     _case(Job(200_000, 30, asked=2_000)),
+    _case(Job(200_000, 10, asked=2_000)),
 )

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from evals.kernel_cases.base import seconds_of
+from evals.kernel_cases.base import Clock, seconds_of
 
 SIZES = (1, 3, 5, 10, 15, 20, 30, 50)
 WEIGHTS = ("uniform", "distance")
@@ -63,7 +63,9 @@ def folds(job: Job) -> list[Fold]:
     return list(splitter.split(np.empty((job.rows, 1))))
 
 
-def models(job: Job) -> tuple[float, dict[tuple[int, str], np.ndarray]]:
+def models(
+    job: Job, threads: int = 1, clock: Clock = seconds_of
+) -> tuple[float, dict[tuple[int, str], np.ndarray]]:
     """Seconds of all models and folds, fitted one by one (measured on the first fold), and
     predictions by (size, weights)."""
     from sklearn.neighbors import KNeighborsRegressor
@@ -75,10 +77,10 @@ def models(job: Job) -> tuple[float, dict[tuple[int, str], np.ndarray]]:
     def work() -> None:
         for size in SIZES:
             for weights in WEIGHTS:
-                model = KNeighborsRegressor(size, weights=weights).fit(x[train], y[train])
-                found[size, weights] = model.predict(x[valid])
+                model = KNeighborsRegressor(size, weights=weights, n_jobs=threads)
+                found[size, weights] = model.fit(x[train], y[train]).predict(x[valid])
 
-    return seconds_of(work) * job.folds, found
+    return clock(work) * job.folds, found
 
 
 def shared(job: Job) -> float:

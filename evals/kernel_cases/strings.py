@@ -1,6 +1,7 @@
 """Text vectorisers and string encoders over a column with 3,590 distinct values."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,9 +17,9 @@ from evals.kernel_cases.base import (
     Machine,
     Outcome,
     Target,
-    peak_of,
     seconds_of,
 )
+from evals.kernel_cases.memory import memory_of
 from executor import distinct_svd, distinct_text
 
 DISTINCT = 3590
@@ -50,6 +51,7 @@ def _measured(
     machine: Machine,
     distinct: int = DISTINCT,
     bound: float = 0.0,
+    over: str = "scikit-learn",
 ) -> Outcome:
     """Fits both on the same rows, and transforms a fifth of them. Features are to be the
     library's to the last bit, or differ by `bound` of the largest."""
@@ -71,12 +73,12 @@ def _measured(
     )
     return Outcome(
         ours=seconds_of(partial(work, ours)),
-        libraries={"scikit-learn": seconds_of(partial(work, library))},
+        libraries={over: seconds_of(partial(work, library))},
         # Every byte of the result is written once, and the column read.
         limit=machine.seconds(moved + texts.str.len().sum()),
         difference=max(gaps),
         bound=bound,
-        peak=peak_of(partial(work, ours)),
+        memory=memory_of(partial(work, ours), texts),
     )
 
 
@@ -94,8 +96,9 @@ def _cases(rows: int, *targets: Target) -> tuple[Case, ...]:
     size = f"{rows // 1000}k"
 
     def case(name: str, ours: Any, library: Any, *wanted: Target, **more: Any) -> Case:
+        against = more.get("over", "scikit-learn")
         return Case("strings", f"{name}, {size}", partial(_measured, rows, ours, library, **more),
-                    wanted)  # fmt: skip
+                    tuple(replace(target, over=against) for target in wanted))  # fmt: skip
 
     words = {"ngram_range": (1, 2)}
     tfidf = partial(distinct_text.TfidfVectorizer, **_CHARACTERS)
@@ -108,11 +111,11 @@ def _cases(rows: int, *targets: Target) -> tuple[Case, ...]:
         case("hashing, 3-4 characters", partial(distinct_text.HashingVectorizer, **_CHARACTERS),
              partial(text.HashingVectorizer, **_CHARACTERS)),
         case("StringEncoder, equal bits", partial(distinct_text.StringEncoder, **_ENCODER),
-             _skrub, *targets),
+             _skrub, *targets, over="skrub"),
         # What a decomposition in float32 is far from an exact one.
         case("StringEncoder, distinct rows", partial(
             distinct_text.string_encoder(distinct_svd.TruncatedSVD), **_ENCODER), _skrub, *targets,
-            bound=1e-2),
+            bound=1e-2, over="skrub"),
         case("tf-idf and SVD, distinct rows",
              lambda: make_pipeline(tfidf(), distinct_svd.NearTruncatedSVD(**_ENCODER)),
              lambda: make_pipeline(library(), TruncatedSVD(**_ENCODER)), *targets, bound=1e-9),

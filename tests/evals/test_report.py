@@ -11,6 +11,7 @@ from rich.console import Console
 
 from evals import bench, charts, scaling
 from evals.comparison import Comparison, packed
+from evals.documentation import markers, rewritten
 from evals.report import (
     ablation_rows,
     markdown_table,
@@ -211,17 +212,18 @@ def test_page_escapes_what_comes_from_errors(tmp_path: Path) -> None:
 
 
 def test_documentation_is_rewritten_between_its_markers(made: Comparison) -> None:
-    text = f"before\n{bench.BEGIN}\nold\n{bench.END}\nafter\n"
+    begin, end = markers(bench.COMMAND)
+    text = f"before\n{begin}\nold\n{end}\nafter\n"
     section = bench.generated([made.to_json()], ["churn_trace: no data"])
-    new = bench.rewritten(text, section)
+    new = rewritten(text, section, bench.COMMAND)
     assert new.startswith("before\n")
     assert new.endswith("after\n")
     assert "old" not in new
     assert "| stratum |" in new
     assert "no data" in new
-    assert bench.rewritten(new, section) == new
+    assert rewritten(new, section, bench.COMMAND) == new
     with pytest.raises(ValueError, match="no lines"):
-        bench.rewritten("nothing", section)
+        rewritten("nothing", section, bench.COMMAND)
 
 
 def test_bench_writes_as_it_goes_and_ends_as_a_run_does(
@@ -239,7 +241,7 @@ def test_bench_writes_as_it_goes_and_ends_as_a_run_does(
 
     monkeypatch.setattr(bench, "measure_workload", measured)
     docs = tmp_path / "page.md"
-    docs.write_text(f"{bench.BEGIN}\n{bench.END}\n")
+    docs.write_text("\n".join(markers(bench.COMMAND)))
     arguments = ["--workloads", "churn_trace,linear_sweep", "--report", str(tmp_path / "report")]
     allowed = ["--docs", str(docs), "--allow-wrong", "upstream"]
     assert bench.main([*arguments, *allowed]) == 0
