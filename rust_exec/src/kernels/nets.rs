@@ -8,7 +8,7 @@
 use faer::Mat;
 
 use super::closed::Noise;
-use super::descent::{Descent, Gram, Net, descend};
+use super::descent::{Descent, Gram, Net, descend_all, descend_each};
 use super::models::{PROBE_SIZE, PROBES, Solved, Unsolved};
 use super::normal::{Normal, Preparation, RightSide};
 use crate::errors::Declined;
@@ -45,7 +45,7 @@ impl<'a> Nets<'a> {
             summed: side.y_norm * side.y_norm,
             rows: normal.rows,
         };
-        let found = nets.iter().map(|net| descend(&gram, *net)).collect();
+        let found = descend_all(&gram, nets);
         Self {
             normal,
             side,
@@ -79,9 +79,10 @@ impl<'a> Nets<'a> {
         for (k, descent) in descents.iter().enumerate() {
             self.write(&descent.weights, &mut coef, k);
         }
-        for (probe, &k) in suspects.iter().enumerate() {
-            let moved = self.moved(self.nets[nets[k]], descents[k]);
-            let moved = moved.map_err(|reason| Unsolved {
+        let changed = suspects.iter().map(|&k| self.changed(descents[k]));
+        let probes = changed.zip(suspects.iter().map(|&k| self.nets[nets[k]]));
+        for ((probe, &k), other) in suspects.iter().enumerate().zip(descend_each(probes)) {
+            let moved = moved(other, descents[k]).map_err(|reason| Unsolved {
                 reason,
                 suspects: vec![k],
             })?;
@@ -103,8 +104,8 @@ impl<'a> Nets<'a> {
         }
     }
 
-    /// By how much the weights change with the equations.
-    fn moved(&self, net: Net, descent: &Descent) -> Result<Vec<f64>, Declined> {
+    /// The equations, changed by as much as rounding may have changed them by the end of `descent`.
+    fn changed(&self, descent: &Descent) -> Gram {
         let size = self.length.len();
         // The library carries the residual along, which adds rounding with every step.
         let steps = (descent.rounds * size) as f64;
@@ -128,11 +129,16 @@ impl<'a> Nets<'a> {
             let all = sums + means + PROBE_SIZE * filled[i];
             gram.target[i] += noise.draw() * all * self.length[i];
         }
-        let other = descend(&gram, net)?;
-        if other.rounds != descent.rounds {
-            return Err(Declined::Borderline);
-        }
-        let pairs = other.weights.iter().zip(&descent.weights);
-        Ok(pairs.map(|(other, found)| other - found).collect())
+        gram
     }
+}
+
+/// By how much the weights are others, if the descent took as many rounds.
+fn moved(other: Result<Descent, Declined>, found: &Descent) -> Result<Vec<f64>, Declined> {
+    let other = other?;
+    if other.rounds != found.rounds {
+        return Err(Declined::Borderline);
+    }
+    let pairs = other.weights.iter().zip(&found.weights);
+    Ok(pairs.map(|(other, found)| other - found).collect())
 }

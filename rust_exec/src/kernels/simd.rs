@@ -20,8 +20,18 @@ pub fn arch() -> Arch {
     *CHOSEN.get_or_init(|| chosen(&std::env::var(VARIABLE).unwrap_or_default()))
 }
 
+/// The instruction set to run with where `values` are worked on at a time: vectors that they would
+/// not fill half take as long as full ones.
+pub fn arch_for(values: usize) -> Arch {
+    match arch() {
+        #[cfg(target_arch = "x86_64")]
+        Arch::V4(_) if values <= 4 => chosen("v3"),
+        arch => arch,
+    }
+}
+
 /// The instruction set of that name if there is one, or else the widest.
-fn chosen(name: &str) -> Arch {
+pub fn chosen(name: &str) -> Arch {
     match name {
         "portable" => Arch::Scalar,
         #[cfg(target_arch = "x86_64")]
