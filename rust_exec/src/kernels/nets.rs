@@ -45,7 +45,7 @@ impl<'a> Nets<'a> {
             summed: side.y_norm * side.y_norm,
             rows: normal.rows,
         };
-        let found = descend_all(&gram, nets);
+        let found = descend_all(&gram, &nets);
         Self {
             normal,
             side,

@@ -1,5 +1,7 @@
 //! Bins of float64 features: in goes a matrix, out comes one byte per value, column by column.
 
+use std::ops::Range;
+
 use ndarray::{ArrayView1, ArrayView2};
 
 use crate::errors::KernelError;
@@ -55,21 +57,31 @@ impl Bins {
         let features = x.ncols();
         let sample = sampled(rows);
         let is_category = |f: usize| categorical.get(f).copied().unwrap_or(false);
-        let columns = workers.map(features, |f| {
-            let column = x.column(f);
-            let (edges, spans) = if is_category(f) {
-                let values = distinct(&column, rows);
-                if values.len() > max_bins {
-                    return Err(too_many(f, values.len(), max_bins));
+        let columns = in_tiles(features, workers, |tile| {
+            let mut found = Vec::with_capacity(tile.len());
+            for (f, mut values) in tile.clone().zip(gathered(&x, tile.clone(), &sample)) {
+                found.push(if is_category(f) {
+                    let values = distinct(&x.column(f), rows);
+                    if values.len() > max_bins {
+                        return vec![Err(too_many(f, values.len(), max_bins))];
+                    }
+                    between(&values)
+                } else {
+                    present(&mut values);
+                    quantiles(&mut values, max_bins)
+                });
+            }
+            let edges: Vec<&[f64]> = found.iter().map(|found| &found.0[..]).collect();
+            let mut codes = encode(&x, tile.clone(), rows, &edges);
+            for (f, (codes, (_, spans))) in tile.zip(codes.iter_mut().zip(&found)) {
+                if is_category(f) {
+                    forget_unknown(codes, &x.column(f), rows, spans);
                 }
-                between(&values)
-            } else {
-                let mut values = present(&column, &sample);
-                quantiles(&mut values, max_bins)
-            };
-            let codes = encode(&column, rows, &edges, &spans, is_category(f));
-            let missing = rows.iter().any(|&row| column[row as usize].is_nan());
-            Ok((codes, edges, spans, missing))
+            }
+            let found = codes.into_iter().zip(found);
+            found
+                .map(|(codes, (edges, spans))| Ok((codes, edges, spans)))
+                .collect()
         });
         let mut bins = Self {
             codes: Vec::with_capacity(features * rows.len()),
@@ -81,11 +93,11 @@ impl Bins {
             categorical: (0..features).map(is_category).collect(),
         };
         for column in columns {
-            let (codes, edges, spans, missing) = column?;
+            let (codes, edges, spans) = column?;
+            bins.missing.push(codes.contains(&MISSING));
             bins.codes.extend(codes);
             bins.edges.push(edges);
             bins.spans.push(spans);
-            bins.missing.push(missing);
         }
         Ok(bins)
     }
@@ -102,9 +114,15 @@ impl Bins {
             return Err(KernelError::input("shape_mismatch", message));
         }
         check_rows(&x, rows)?;
-        let columns = workers.map(self.features, |f| {
-            let (edges, spans) = (&self.edges[f], &self.spans[f]);
-            encode(&x.column(f), rows, edges, spans, self.categorical[f])
+        let columns = in_tiles(self.features, workers, |tile| {
+            let edges: Vec<&[f64]> = tile.clone().map(|f| &self.edges[f][..]).collect();
+            let mut codes = encode(&x, tile.clone(), rows, &edges);
+            for (f, codes) in tile.zip(&mut codes) {
+                if self.categorical[f] {
+                    forget_unknown(codes, &x.column(f), rows, &self.spans[f]);
+                }
+            }
+            codes
         });
         Ok(columns.concat())
     }
@@ -167,16 +185,56 @@ fn sampled(rows: &[u32]) -> Vec<u32> {
     (0..SAMPLE).map(pick).collect()
 }
 
-/// Values of the rows without NaN, ascending. Zero has one sign.
-fn present(column: &ArrayView1<f64>, rows: &[u32]) -> Vec<f64> {
-    let values = rows.iter().map(|&row| column[row as usize] + 0.0);
-    let mut values: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
-    values.sort_unstable_by(f64::total_cmp);
-    values
+/// Features that are read together: as many as a line of the cache holds of a row.
+const TILE: usize = 8;
+
+/// What `work` answers for tiles of features, feature by feature.
+fn in_tiles<T: Send>(
+    features: usize,
+    workers: &Workers,
+    work: impl Fn(Range<usize>) -> Vec<T> + Sync,
+) -> Vec<T> {
+    let tiles = workers.map(features.div_ceil(TILE), |tile| {
+        work(tile * TILE..((tile + 1) * TILE).min(features))
+    });
+    tiles.into_iter().flatten().collect()
+}
+
+/// Values of the rows, feature by feature.
+fn gathered(x: &ArrayView2<f64>, tile: Range<usize>, rows: &[u32]) -> Vec<Vec<f64>> {
+    let mut columns = vec![Vec::with_capacity(rows.len()); tile.len()];
+    for &row in rows {
+        for (column, f) in columns.iter_mut().zip(tile.clone()) {
+            column.push(x[[row as usize, f]]);
+        }
+    }
+    columns
+}
+
+/// Leaves out NaN, and sorts. Zero has one sign.
+fn present(values: &mut Vec<f64>) {
+    values.retain(|value| !value.is_nan());
+    // Whole numbers in the order of the values: they are compared in one step.
+    let mut keys: Vec<i64> = values.iter().map(|&value| turned(value + 0.0)).collect();
+    keys.sort_unstable();
+    for (value, key) in values.iter_mut().zip(keys) {
+        *value = f64::from_bits(flipped(key) as u64);
+    }
+}
+
+/// The bits of a value, as a number that orders it.
+fn turned(value: f64) -> i64 {
+    flipped(value.to_bits() as i64)
+}
+
+/// All bits but the sign are flipped if that is set: its own inverse.
+fn flipped(bits: i64) -> i64 {
+    bits ^ (((bits >> 63) as u64) >> 1) as i64
 }
 
 fn distinct(column: &ArrayView1<f64>, rows: &[u32]) -> Vec<f64> {
-    let mut values = present(column, rows);
+    let mut values: Vec<f64> = rows.iter().map(|&row| column[row as usize]).collect();
+    present(&mut values);
     values.dedup();
     values
 }
@@ -242,36 +300,46 @@ pub fn halfway(low: f64, high: f64) -> f64 {
     }
 }
 
-fn encode(
-    column: &ArrayView1<f64>,
-    rows: &[u32],
-    edges: &[f64],
-    spans: &[Span],
-    categorical: bool,
-) -> Vec<u8> {
-    // A fixed number of steps, and no branches: which way one goes is a coin toss.
+/// Codes of a tile of features, feature by feature, each by its own edges.
+fn encode(x: &ArrayView2<f64>, tile: Range<usize>, rows: &[u32], edges: &[&[f64]]) -> Vec<Vec<u8>> {
+    let mut codes = vec![Vec::with_capacity(rows.len()); tile.len()];
+    let padded: Vec<[f64; 256]> = edges.iter().map(|edges| padded(edges)).collect();
+    for rows in rows.chunks(BLOCK) {
+        let columns = gathered(x, tile.clone(), rows);
+        for ((codes, values), edges) in codes.iter_mut().zip(&columns).zip(&padded) {
+            codes.extend(values.iter().map(|&value| code_of(value, edges)));
+        }
+    }
+    codes
+}
+
+/// Rows whose values are copied before they are encoded.
+const BLOCK: usize = 512;
+fn padded(edges: &[f64]) -> [f64; 256] {
     let mut padded = [f64::INFINITY; 256];
     padded[..edges.len()].copy_from_slice(edges);
-    let code = |&row: &u32| {
-        let value = column[row as usize];
-        // It counts edges below the value; at most 254 of them exist.
-        let mut at = 0u8;
-        for step in [128u8, 64, 32, 16, 8, 4, 2, 1] {
-            let below = padded[usize::from(at + (step - 1))] < value;
-            at += step * u8::from(below);
+    padded
+}
+
+/// The number of edges below the value; at most 254 exist. A fixed number of steps, and no
+/// branches (in bytes instead of whole registers, they would be): which way one goes is a coin
+/// toss.
+#[inline(always)]
+fn code_of(value: f64, edges: &[f64; 256]) -> u8 {
+    let mut at = 0;
+    for step in [128, 64, 32, 16, 8, 4, 2, 1] {
+        let below = edges[(at + (step - 1)) & 255] < value;
+        at |= step * usize::from(below);
+    }
+    if value.is_nan() { MISSING } else { at as u8 }
+}
+
+/// Makes values missing that are not categories of the training set.
+fn forget_unknown(codes: &mut [u8], column: &ArrayView1<f64>, rows: &[u32], spans: &[Span]) {
+    for (code, &row) in codes.iter_mut().zip(rows) {
+        let span = spans.get(*code as usize);
+        if span.is_none_or(|span| span.low != column[row as usize]) {
+            *code = MISSING;
         }
-        if value.is_nan() { MISSING } else { at }
-    };
-    let known = |row: &u32| {
-        let found = code(row);
-        match spans.get(found as usize) {
-            Some(span) if span.low == column[*row as usize] => found,
-            _ => MISSING,
-        }
-    };
-    if categorical {
-        rows.iter().map(known).collect()
-    } else {
-        rows.iter().map(code).collect()
     }
 }

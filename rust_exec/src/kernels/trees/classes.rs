@@ -1,8 +1,9 @@
 //! The criterion of three classes or more.
 
 use super::bins::MISSING;
-use super::criterion::{Criterion, Cut, Limits, goes_left, logged};
-use super::histogram::{ClassSums, Filled};
+use super::codes::View;
+use super::criterion::{Binned, Criterion, Cut, Limits, goes_left, logged};
+use super::histogram::ClassSums;
 
 /// Gini, or entropy, of the classes of the rows.
 pub struct Classes<'a> {
@@ -60,9 +61,48 @@ impl Classes<'_> {
             && left.weight >= weight
             && total.weight - left.weight >= weight
     }
+
+    fn scan(
+        &self,
+        cells: &ClassSums,
+        total: &ClassTotal,
+        limits: Limits,
+        best: &Option<Cut>,
+    ) -> Option<Cut> {
+        let none = !cells.filled.contains(MISSING);
+        let mut left = ClassTotal::empty(self.count);
+        // The same with the missing values on the left.
+        let mut with = left.clone();
+        with.add(cells, MISSING);
+        let mut found: Option<Cut> = None;
+        let mut codes = cells.filled.without(MISSING).codes();
+        let mut at = codes.next();
+        while let Some(last) = at {
+            at = codes.next();
+            left.add(cells, last);
+            if none && at.is_none() {
+                break;
+            }
+            let so_far = found.or(*best);
+            let side = none && left.rows > total.rows - left.rows;
+            let here = self.judge(&left, total, limits, (last, at, side), &so_far);
+            found = here.or(found);
+            if !none {
+                with.add(cells, last);
+                if at.is_some() {
+                    let so_far = found.or(*best);
+                    let here = self.judge(&with, total, limits, (last, at, true), &so_far);
+                    found = here.or(found);
+                }
+            }
+        }
+        found
+    }
 }
 
 impl Criterion for Classes<'_> {
+    /// The cells of a feature are as many as there are classes.
+    const TILE: usize = 1;
     type Row = (u32, f32);
     type Total = ClassTotal;
     type Cells = ClassSums;
@@ -90,7 +130,7 @@ impl Criterion for Classes<'_> {
     }
 
     fn gain(&self, total: &ClassTotal, cut: &Cut) -> f64 {
-        let gain = cut.worth() - self.side(total.weights.iter().copied(), total.weight);
+        let gain = cut.worth - self.side(total.weights.iter().copied(), total.weight);
         if self.entropy {
             gain / std::f64::consts::LN_2
         } else {
@@ -102,8 +142,10 @@ impl Criterion for Classes<'_> {
         self.count
     }
 
-    fn leaf(&self, total: &ClassTotal, values: &mut Vec<f64>) {
-        values.extend(total.weights.iter().map(|weight| weight / total.weight));
+    fn leaf(&self, total: &ClassTotal, values: &mut [f64]) {
+        for (value, weight) in values.iter_mut().zip(&total.weights) {
+            *value = weight / total.weight;
+        }
     }
 
     fn cells(&self) -> ClassSums {
@@ -113,16 +155,16 @@ impl Criterion for Classes<'_> {
     fn fill(
         &self,
         cells: &mut ClassSums,
-        codes: &[u8],
+        codes: &View,
+        features: &[Binned],
         numbers: &[u32],
         rows: &[(u32, f32)],
-    ) -> Filled {
-        cells.add(codes, numbers, rows);
-        cells.filled
-    }
-
-    fn clear(&self, cells: &mut ClassSums, _: Filled) {
-        cells.clear();
+    ) {
+        for feature in features {
+            let place = codes.place(feature.feature);
+            let codes = numbers.iter().map(|&number| codes.at(number, place));
+            cells.add(codes, rows);
+        }
     }
 
     fn left(&self, codes: &[u8], rows: &[(u32, f32)], last: u8, missing_left: bool) -> ClassTotal {
@@ -139,40 +181,16 @@ impl Criterion for Classes<'_> {
 
     fn best(
         &self,
-        cells: &ClassSums,
-        filled: Filled,
+        cells: &mut ClassSums,
+        _: (usize, Binned),
         total: &ClassTotal,
         limits: Limits,
         best: &Option<Cut>,
-    ) -> Option<Cut> {
-        let none = !filled.contains(MISSING);
-        let mut left = ClassTotal::empty(self.count);
-        // The same with the missing values on the left.
-        let mut with = left.clone();
-        with.add(cells, MISSING);
-        let mut found: Option<Cut> = None;
-        let mut codes = filled.without(MISSING).codes();
-        let mut at = codes.next();
-        while let Some(last) = at {
-            at = codes.next();
-            left.add(cells, last);
-            if none && at.is_none() {
-                break;
-            }
-            let so_far = found.or(*best);
-            let side = none && left.rows > total.rows - left.rows;
-            let here = self.judge(&left, total, limits, (last, at, side), &so_far);
-            found = here.or(found);
-            if !none {
-                with.add(cells, last);
-                if at.is_some() {
-                    let so_far = found.or(*best);
-                    let here = self.judge(&with, total, limits, (last, at, true), &so_far);
-                    found = here.or(found);
-                }
-            }
-        }
-        found
+    ) -> Option<Option<Cut>> {
+        let varies = cells.filled.count() > 1;
+        let cut = varies.then(|| self.scan(cells, total, limits, best));
+        cells.clear();
+        cut
     }
 
     fn judge(
@@ -186,6 +204,6 @@ impl Criterion for Classes<'_> {
         if !Self::allowed(left, total, limits) {
             return None;
         }
-        Cut::better(cut, (self.worth(left, total), 1.0), best)
+        Cut::better(cut, self.worth(left, total), best)
     }
 }

@@ -4,10 +4,12 @@ use ndarray::{ArrayView2, CowArray, Ix2};
 
 use super::bins::Bins;
 use super::classes::Classes;
-use super::criterion::{Criterion, Kind, Values};
+use super::codes::{Codes, View};
+use super::criterion::Criterion;
 use super::grow::{Shape, Tree, grow};
 use super::random::Random;
 use super::sample::{Sampling, cumulated, sample};
+use super::values::{Kind, Values};
 use crate::errors::KernelError;
 use crate::kernels::workers::Workers;
 
@@ -65,8 +67,10 @@ pub fn forests(
         Task::Regression => training.y.iter().sum::<f64>() / training.y.len() as f64,
         Task::Classes { .. } => 0.0,
     };
+    let codes = Codes::of(training.bins, shape.max_features);
     let run = Run {
         training,
+        view: codes.view(),
         shape,
         sampling,
         seeds,
@@ -167,6 +171,7 @@ fn both(second: &[f64]) -> Vec<f64> {
 
 struct Run<'a> {
     training: &'a Training<'a>,
+    view: View<'a>,
     shape: &'a Shape,
     sampling: &'a Sampling,
     seeds: &'a [u64],
@@ -235,6 +240,7 @@ impl Run<'_> {
             classes,
             &mut random,
         );
-        grow(training.bins, criterion, self.shape, rows, &mut random)
+        let read = (training.bins, self.view);
+        grow(read, criterion, self.shape, rows, &mut random)
     }
 }

@@ -1,11 +1,12 @@
 use ndarray::Array2;
 
 use super::bins::Bins;
-use super::criterion::{Kind, Values};
+use super::codes::Codes;
 use super::forest::{Task, Training, forests};
 use super::grow::{Shape, grow};
 use super::random::Random;
 use super::sample::{Sample, Sampling, sample};
+use super::values::{Kind, Values};
 use crate::kernels::workers::Workers;
 
 const EVERY_ROW: Sampling = Sampling {
@@ -194,7 +195,9 @@ fn leaves_are_counted_in_rows_not_in_draws() {
         ..shape()
     };
     let mut random = Random::of_tree(0, 0);
-    let tree = grow(&found.bins, &criterion, &shape, drawn, &mut random);
+    let codes = Codes::of(&found.bins, 5);
+    let read = (&found.bins, codes.view());
+    let tree = grow(read, &criterion, &shape, drawn, &mut random);
     assert_eq!(tree.leaves(), 1);
 }
 

@@ -3,10 +3,12 @@
 use std::collections::BinaryHeap;
 
 use super::bins::Bins;
+use super::codes::View;
 use super::criterion::{Criterion, Limits, goes_left};
 use super::random::Random;
 use super::sample::Sample;
-use super::split::{Search, Split};
+use super::split::{Rows, Search, Split};
+use crate::kernels::simd::dispatch;
 
 /// What stops a tree from growing, as scikit-learn's parameters of these names.
 #[derive(Debug, Clone)]
@@ -116,7 +118,7 @@ impl Ord for Ranked {
 
 /// Grows a tree on the rows of `sample`.
 pub fn grow<C: Criterion>(
-    bins: &Bins,
+    (bins, view): (&Bins, View),
     criterion: &C,
     shape: &Shape,
     sample: Sample,
@@ -135,13 +137,13 @@ pub fn grow<C: Criterion>(
         shape,
         criterion,
         search: Search::new(
-            bins,
+            (bins, view),
             criterion,
             limits,
             shape.max_features,
             shape.random_cuts,
         ),
-        bins,
+        view,
         limits,
         weight,
         numbers: sample.numbers,
@@ -164,7 +166,7 @@ struct Grower<'a, C: Criterion> {
     shape: &'a Shape,
     criterion: &'a C,
     search: Search<'a, C>,
-    bins: &'a Bins,
+    view: View<'a>,
     limits: Limits,
     weight: f64,
     /// Row numbers of the sample, node by node; and what the rows carry.
@@ -267,16 +269,19 @@ impl<C: Criterion> Grower<'_, C> {
             &self.numbers[open.start..open.end],
             &self.rows[open.start..open.end],
         );
-        let total = self.criterion.total(rows);
+        let criterion = self.criterion;
+        let total = dispatch(
+            #[inline(always)]
+            || criterion.total(rows),
+        );
         // Nodes are made two at a time, but valued in another order.
         let width = self.tree.width;
         if self.tree.values.len() < (open.node + 1) * width {
             let nodes = self.tree.nodes.len().max(open.node + 1);
             self.tree.values.resize(nodes * width, 0.0);
         }
-        let mut value = Vec::with_capacity(width);
-        self.criterion.leaf(&total, &mut value);
-        self.tree.values[open.node * width..(open.node + 1) * width].copy_from_slice(&value);
+        let value = &mut self.tree.values[open.node * width..(open.node + 1) * width];
+        self.criterion.leaf(&total, value);
         let shape = self.shape;
         let count = numbers.len();
         if open.depth >= shape.max_depth
@@ -287,7 +292,12 @@ impl<C: Criterion> Grower<'_, C> {
         {
             return None;
         }
-        let split = self.search.split(numbers, rows, &total, random)?;
+        let node = Rows {
+            numbers,
+            carried: rows,
+            total: &total,
+        };
+        let split = self.search.split(&node, random)?;
         let decrease = self.criterion.gain(&total, &split.cut) / self.weight;
         if decrease + f64::EPSILON < shape.min_impurity_decrease {
             return None;
@@ -302,31 +312,35 @@ impl<C: Criterion> Grower<'_, C> {
 
     /// Brings the rows that go left to the front; both sides stay in order.
     fn partition(&mut self, open: &Open, split: &Split) -> usize {
-        let column = self.bins.column(split.feature);
+        let place = self.view.place(split.feature);
         let (last, missing_left) = (split.cut.last, split.cut.missing_left);
+        let (numbers, rows) = (
+            &mut self.numbers[open.start..open.end],
+            &mut self.rows[open.start..open.end],
+        );
+        let held = numbers.len();
+        if self.aside.len() < held {
+            self.aside.resize(held, (0, rows[0]));
+        }
+        let aside = &mut self.aside[..held];
         // Both places are written, and one of them kept: which side a row takes is a coin toss
         // to the processor.
-        let held = open.end - open.start;
-        if self.aside.len() < held {
-            self.aside.resize(held, (0, self.rows[open.start]));
-        }
-        let (mut kept, mut moved) = (open.start, 0);
-        for at in open.start..open.end {
-            let (number, row) = (self.numbers[at], self.rows[at]);
-            let code = column[number as usize];
+        let (mut kept, mut moved) = (0, 0);
+        for at in 0..held.min(rows.len()) {
+            let (number, row) = (numbers[at], rows[at]);
+            let code = self.view.at(number, place);
             let left = goes_left(code, last, missing_left);
-            self.numbers[kept] = number;
-            self.rows[kept] = row;
-            self.aside[moved] = (number, row);
+            numbers[kept] = number;
+            rows[kept] = row;
+            aside[moved] = (number, row);
             kept += usize::from(left);
             moved += usize::from(!left);
         }
-        let right = self.numbers[kept..open.end].iter_mut();
-        let right = right.zip(&mut self.rows[kept..open.end]);
-        for ((number, row), &(moved, carried)) in right.zip(&self.aside) {
+        let right = numbers[kept..].iter_mut().zip(&mut rows[kept..]);
+        for ((number, row), &(moved, carried)) in right.zip(&*aside) {
             *number = moved;
             *row = carried;
         }
-        kept
+        open.start + kept
     }
 }

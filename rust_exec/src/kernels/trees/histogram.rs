@@ -1,55 +1,7 @@
-//! Sums of what rows carry, by bin: (gradient, hessian, count) or class weights.
+//! Sums of class weights by bin, and which bins have any.
 
 /// One cell per code, the missing one last.
 pub const CELLS: usize = 256;
-
-/// Sums of `L` numbers per row, such as (gradient, hessian, count).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sums<const L: usize> {
-    pub cells: Box<[[f64; L]; CELLS]>,
-    pub filled: Filled,
-}
-
-impl<const L: usize> Default for Sums<L> {
-    fn default() -> Self {
-        Self {
-            cells: Box::new([[0.0; L]; CELLS]),
-            filled: Filled::default(),
-        }
-    }
-}
-
-impl<const L: usize> Sums<L> {
-    /// Adds rows: `codes` is the column of a feature, `values[k]` what `rows[k]` carries.
-    pub fn add(&mut self, codes: &[u8], rows: &[u32], values: &[[f32; L]]) {
-        for (&row, value) in rows.iter().zip(values) {
-            let code = codes[row as usize];
-            let cell = &mut self.cells[code as usize];
-            for lane in 0..L {
-                cell[lane] += f64::from(value[lane]);
-            }
-            self.filled.insert(code);
-        }
-    }
-
-    /// The sibling's sums: those of the parent less these. A bin of the parent that these fill
-    /// alone keeps what rounding leaves; callers judge by the count.
-    pub fn subtracted_from(&mut self, parent: &Self) {
-        for (cell, above) in self.cells.iter_mut().zip(parent.cells.iter()) {
-            for lane in 0..L {
-                cell[lane] = above[lane] - cell[lane];
-            }
-        }
-        self.filled = parent.filled;
-    }
-
-    pub fn clear(&mut self) {
-        for code in self.filled.codes() {
-            self.cells[code as usize] = [0.0; L];
-        }
-        self.filled = Filled::default();
-    }
-}
 
 /// Weights of `K` classes and numbers of rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,10 +23,9 @@ impl ClassSums {
         }
     }
 
-    /// Adds rows; `members[k]` is the class and the weight of `rows[k]`.
-    pub fn add(&mut self, codes: &[u8], rows: &[u32], members: &[(u32, f32)]) {
-        for (&row, &(class, weight)) in rows.iter().zip(members) {
-            let code = codes[row as usize];
+    /// Adds rows by their codes; `members` are their classes and weights.
+    pub fn add(&mut self, codes: impl Iterator<Item = u8>, members: &[(u32, f32)]) {
+        for (code, &(class, weight)) in codes.zip(members) {
             self.weights[code as usize * self.classes + class as usize] += f64::from(weight);
             self.rows[code as usize] += 1;
             self.filled.insert(code);
@@ -103,6 +54,7 @@ pub struct Filled([u64; 4]);
 
 impl Filled {
     /// Of codes that are marked with 1, the others with 0.
+    #[inline(always)]
     pub fn of(seen: &[u8; CELLS]) -> Self {
         let mut words = [0; 4];
         for (at, eight) in seen.as_chunks::<8>().0.iter().enumerate() {
@@ -118,10 +70,12 @@ impl Filled {
         self.0[(code >> 6) as usize] |= 1 << (code & 63);
     }
 
+    #[inline]
     pub fn contains(&self, code: u8) -> bool {
         self.0[(code >> 6) as usize] >> (code & 63) & 1 == 1
     }
 
+    #[inline(always)]
     pub fn without(mut self, code: u8) -> Self {
         self.0[(code >> 6) as usize] &= !(1 << (code & 63));
         self
@@ -131,19 +85,8 @@ impl Filled {
         self.0.iter().map(|word| word.count_ones()).sum()
     }
 
-    /// The greatest; 0 if there is none.
-    pub fn last(self) -> u8 {
-        let word = (0..4).rev().find(|&word| self.0[word] != 0);
-        word.map_or(0, |word| (word as u32 * 64 + self.0[word].ilog2()) as u8)
-    }
-
-    /// The next greater one.
-    pub fn after(self, code: u8) -> Option<u8> {
-        self.codes().find(|&other| other > code)
-    }
-
     /// Calls for each, ascending.
-    #[inline]
+    #[inline(always)]
     pub fn each(self, mut call: impl FnMut(u8)) {
         for (word, mut bits) in self.0.into_iter().enumerate() {
             while bits != 0 {

@@ -6,6 +6,7 @@
 
 pub mod bins;
 pub mod classes;
+pub mod codes;
 pub mod criterion;
 pub mod forest;
 #[cfg(test)]
@@ -14,6 +15,8 @@ pub mod grow;
 pub mod histogram;
 pub mod random;
 pub mod sample;
+pub mod scan;
 pub mod split;
 #[cfg(test)]
 mod tests;
+pub mod values;

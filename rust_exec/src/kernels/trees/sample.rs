@@ -69,14 +69,16 @@ pub fn sample(
             }
         }
     }
-    let kept = || {
-        found
-            .iter()
-            .enumerate()
-            .filter(|(_, weight)| **weight as f32 > 0.0)
-    };
-    Sample {
-        numbers: kept().map(|(row, _)| row as u32).collect(),
-        weights: kept().map(|(_, weight)| *weight as f32).collect(),
+    // Every place is written, and some kept: whether a row was drawn is a coin toss.
+    let (mut numbers, mut weights) = (vec![0; rows], vec![0.0; rows]);
+    let mut kept = 0;
+    for (row, &weight) in found.iter().enumerate() {
+        let weight = weight as f32;
+        numbers[kept] = row as u32;
+        weights[kept] = weight;
+        kept += usize::from(weight > 0.0);
     }
+    numbers.truncate(kept);
+    weights.truncate(kept);
+    Sample { numbers, weights }
 }

@@ -1,7 +1,9 @@
 use ndarray::{Array2, ArrayView2, Axis, Slice, array};
 
 use super::bins::{Bins, MISSING, halfway};
-use super::histogram::{ClassSums, Sums};
+use super::codes::Codes;
+use super::histogram::{CELLS, ClassSums, Filled};
+use super::scan::{Bounds, Running, Side};
 use crate::kernels::workers::Workers;
 
 fn one() -> Workers {
@@ -151,28 +153,85 @@ fn wrong_arguments_are_input_errors() {
 }
 
 #[test]
-fn sums_by_bin_subtract_and_clear() {
-    let codes = [0u8, 255, 0, 70];
-    let values = [[1.0f32, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]];
-    let mut parent = Sums::<2>::default();
-    parent.add(&codes, &[0, 1, 2, 3], &values);
-    assert_eq!(parent.cells[0], [6.0, 8.0]);
-    assert_eq!(parent.filled.codes().collect::<Vec<_>>(), vec![0, 70, 255]);
-    let mut left = Sums::<2>::default();
-    left.add(&codes, &[0, 3], &[values[0], values[3]]);
-    left.subtracted_from(&parent);
-    assert_eq!((left.cells[0], left.cells[255]), ([5.0, 6.0], [3.0, 4.0]));
-    parent.clear();
-    assert_eq!(parent, Sums::default());
-}
-
-#[test]
 fn classes_are_summed_by_weight_and_counted_by_row() {
     let codes = [9u8, 9, 255];
     let mut sums = ClassSums::new(3);
-    sums.add(&codes, &[0, 1, 2], &[(2, 2.0), (0, 1.0), (1, 4.0)]);
+    sums.add(codes.into_iter(), &[(2, 2.0), (0, 1.0), (1, 4.0)]);
     assert_eq!(sums.cell(9), [1.0, 0.0, 2.0]);
     assert_eq!((sums.rows[9], sums.rows[255]), (2, 1));
     sums.clear();
     assert_eq!(sums, ClassSums::new(3));
+}
+
+#[test]
+fn codes_are_the_same_by_row_and_by_feature() {
+    for features in [1, 9, 70] {
+        let x = noise(1_100, features);
+        let bins = fit(x.view(), 255);
+        for tried in [1, features] {
+            let codes = Codes::of(&bins, tried);
+            let view = codes.view();
+            for f in 0..features {
+                let place = view.place(f);
+                let found = (0..1_100).map(|row| view.at(row, place));
+                assert!(found.eq(bins.column(f).iter().copied()));
+            }
+        }
+    }
+}
+
+/// Both ways to read cells choose the same cut, and leave them empty.
+#[test]
+fn few_and_many_codes_are_cut_alike() {
+    let values = noise(40, 1);
+    for missing in [false, true] {
+        let (mut seen, mut cells) = ([0; CELLS], [[0.0f32; 4]; CELLS]);
+        for (place, &value) in values.iter().enumerate() {
+            let code = if missing && place % 4 == 0 {
+                255
+            } else {
+                place * 6
+            };
+            seen[code] = 1;
+            let add = [value as f32, 1.0, 1.0, value as f32];
+            for lane in 0..4 {
+                cells[code][lane] += add[lane];
+            }
+        }
+        let side = |rows| Side { rows, weight: rows };
+        let bounds = Bounds {
+            least: side(3.0),
+            all: side(40.0),
+        };
+        let worth = |sum: f64, weight: f64| sum * sum / (weight * (40.0 - weight));
+        let found = [false, true].map(|few| {
+            let mut cells = cells;
+            let mut running = Running::default();
+            if few {
+                running.take_few(&mut cells, Filled::of(&seen));
+            } else {
+                running.take(&mut cells, 255);
+            }
+            assert_eq!(cells, [[0.0; 4]; CELLS]);
+            assert!(running.varies(40.0));
+            let (without, place) = running.best(&bounds, [0.0; 3], worth);
+            let (with, other) = running.best(&bounds, running.missing, worth);
+            let places = (running.at(place), running.at(other));
+            (without, with, places, running.missing)
+        });
+        assert_eq!(found[0], found[1]);
+        assert_eq!(found[0].3[2], if missing { 10.0 } else { 0.0 });
+        assert!(found[0].2.0.2 >= 3.0 && found[0].2.0.2 <= 37.0);
+    }
+}
+
+#[test]
+fn rows_of_one_code_do_not_vary() {
+    let mut cells = [[0.0f32; 4]; CELLS];
+    for code in [7, 255] {
+        cells[code] = [1.0, 2.0, 2.0, 1.0];
+        let mut running = Running::default();
+        running.take(&mut cells, 20);
+        assert!(!running.varies(2.0));
+    }
 }
