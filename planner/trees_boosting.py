@@ -1,8 +1,8 @@
 """Boosting models that a kernel may stand in for: what is understood of each parameter.
 
-Not here, so that the library fits: early stopping, DART and GOSS, constraints, categories,
-sampling of features by level or node, bins beyond what a byte holds. Joint conditions are the
-kernel's (`executor.backends.rust.boosting`).
+Not here, so that the library fits: early stopping, DART and GOSS, constraints, sampling of
+features by level or node, bins beyond what a byte holds. Joint conditions are the kernel's
+(`executor.backends.rust.boosting`).
 """
 
 from collections.abc import Mapping
@@ -36,6 +36,11 @@ _LIGHTGBM: dict[str, Understood] = {
     "importance_type": one_of("split", "gain"),
     "max_bin": either(*(one_of(bins) for bins in range(2, 256))),
     "boost_from_average": one_of(True),
+    "max_cat_to_onehot": whole(1),
+    "max_cat_threshold": whole(1),
+    "min_data_per_group": whole(1),
+    "cat_l2": _PENALTY,
+    "cat_smooth": _POSITIVE,
 }
 _XGBOOST: dict[str, Understood] = {
     "booster": one_of("gbtree"),
@@ -55,6 +60,9 @@ _XGBOOST: dict[str, Understood] = {
     "reg_alpha": _PENALTY,
     "reg_lambda": _PENALTY,
     "random_state": whole(0),
+    "enable_categorical": one_of(True, False),
+    "max_cat_to_onehot": whole(1),
+    "max_cat_threshold": whole(1),
     "importance_type": one_of("gain", "weight", "cover", "total_gain", "total_cover"),
 }
 _HISTOGRAM: dict[str, Understood] = {

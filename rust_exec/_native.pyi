@@ -213,6 +213,7 @@ class BinnedRows:
         max_bins: int = 255,
         derived: list[list[int]] = ...,
         detect: bool = True,
+        categorical: list[int] = ...,
         threads: int = 1,
     ) -> None: ...
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rust_exec import _native
 
+Categories = Literal["lightgbm", "xgboost", "histogram"]
 Loss = Literal["squared", "logistic", "softmax", "poisson", "quantile", "absolute"]
 
 
@@ -42,6 +43,16 @@ class BoostingModel:
         stumps: Whether a tree without a split moves the scores (not so in LightGBM).
         inherit: Whether a feature without a split that gains in a node is not tried below it
             (LightGBM alone).
+        categories: Whose splits of categorical features are found. A set of categories is told
+            from the others. In LightGBM missing values and categories that were not seen are
+            among the others; in XGBoost missing values are, too, save where one category is told
+            from the rest; in HistGradientBoosting ("histogram") they are one more category.
+        category_one_hot: Up to so many categories one is told from the rest ("histogram": never).
+        category_most: Most categories of a set in LightGBM, one less of them in XGBoost.
+        category_rows: Fewest rows that a set of LightGBM grows by.
+        category_l2: LightGBM: added to ``l2`` where a set may have several categories.
+        category_smooth: LightGBM and HistGradientBoosting sort categories by their sum of first
+            derivatives over that of second ones and this; those of fewer rows are in no set.
         seed: Of the draws.
     """
 
@@ -64,6 +75,12 @@ class BoostingModel:
     column_share: float = 1.0
     stumps: bool = False
     inherit: bool = True
+    categories: Categories = "lightgbm"
+    category_one_hot: int = 3
+    category_most: int = 32
+    category_rows: int = 100
+    category_l2: float = 10.0
+    category_smooth: float = 10.0
     seed: int = 0
 
 
@@ -87,6 +104,7 @@ class BinnedRows:
         max_bins: int = 255,
         derived: Sequence[Sequence[int]] = (),
         detect: bool = True,
+        categorical: Sequence[int] = (),
         threads: int = 1,
     ) -> None:
         """Cut rows into bins.
@@ -98,11 +116,14 @@ class BinnedRows:
             derived: Groups of columns, each of them functions of one code per row. Columns that
                 are not there are passed over.
             detect: Look for such groups among the other columns, too.
+            categorical: Columns whose values have no order, at most ``max_bins`` different ones
+                in ``x_train``. Others in ``x_valid`` are taken for missing ones.
             threads: most threads to use, the caller's included.
 
         Raises:
             KernelInputError: codes ``bad_array``, ``shape_mismatch``, ``empty_matrix``,
-                ``bad_bins``, ``bad_threads``, ``too_many_rows``.
+                ``bad_bins``, ``bad_threads``, ``too_many_rows``, ``index_out_of_range``,
+                ``too_many_categories``.
             KernelInternalError: the kernel failed.
         """
         self._native = _native.BinnedRows(
@@ -111,6 +132,7 @@ class BinnedRows:
             max_bins=max_bins,
             derived=[list(group) for group in derived],
             detect=detect,
+            categorical=list(categorical),
             threads=threads,
         )
         self.combinations = self._native.combinations

@@ -58,12 +58,19 @@ def _bins() -> Arguments:
     }
 
 
+def _categories() -> Arguments:
+    given = _bins()
+    given["x_train"][:, 2] = np.arange(40) % 5
+    return {**given, "categorical": (2,), "derived": ()}
+
+
 def _boosted(arguments: Mapping[str, Any]) -> Any:
     """What is in the bins, as a model sees it."""
     rows = BinnedRows(**arguments)
     try:
         y = np.arange(float(len(arguments["x_train"])))
-        found = boosting(rows, y, [BoostingModel(stages=(2,), leaf_rows=1)])
+        models = [BoostingModel(stages=(2,), leaf_rows=1, category_rows=1, category_smooth=1.0)]
+        found = boosting(rows, y, models)
     except ValueError:
         found = []
     return rows.combinations, rows.nbytes, found
@@ -72,9 +79,9 @@ def _boosted(arguments: Mapping[str, Any]) -> Any:
 def _models() -> Arguments:
     _, y = _xy()
     few = BoostingModel(stages=(1, 3), leaf_rows=2, row_share=0.8, column_share=0.9, depth=3)
-    quantile = BoostingModel(loss="quantile", stages=(2,), leaf_rows=2)
+    quantile = BoostingModel(loss="quantile", stages=(2,), leaf_rows=2, categories="histogram")
     return {
-        "rows": BinnedRows(**_bins()),
+        "rows": BinnedRows(**_categories()),
         "y_train": np.abs(y),
         "models": [few, quantile],
         "weight": np.ones(40),
@@ -133,6 +140,7 @@ FOREST = {"free": frozenset({"x_valid"}), "optional": frozenset({"weights"})}
 ENTRIES = (
     Entry("forest", _forest, long=frozenset({"draws"}), **FOREST),
     Entry("forest", _classes, long=frozenset({"draws"}), **FOREST),
+    Entry("BinnedRows", _categories, free=frozenset({"x_train", "x_valid"}), call=_boosted),
     Entry("BinnedRows", _bins, free=frozenset({"x_train", "x_valid"}), call=_boosted),
     Entry("boosting", _models, optional=frozenset({"weight"})),
     Entry("boosting", _classified, optional=frozenset({"weight"})),

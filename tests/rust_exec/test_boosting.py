@@ -5,6 +5,7 @@ from typing import Any
 import lightgbm
 import numpy as np
 import pytest
+import xgboost
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -61,6 +62,21 @@ def test_trees_are_those_of_histogram_boosting_where_bins_leave_no_choice() -> N
         max_iter=5, l2_regularization=1.5, early_stopping=False
     ).fit(x, y)
     np.testing.assert_allclose(found, library.predict(x), atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", [1, 2])  # without equal gains of several splits
+def test_leaves_may_have_exactly_the_least_sum_of_second_derivatives(seed: int) -> None:
+    # Four rows of 1/4 each have XGBoost's min_child_weight: classes of one size start at 1/2.
+    x = np.floor(np.random.default_rng(seed).random((2500, 2)) * 40)
+    y = np.sin(x[:, 0] / 6) + np.random.default_rng(seed).normal(size=2500)
+    y = (y > np.median(y)).astype(float)
+    model = BoostingModel(
+        loss="logistic", stages=(2,), leaves=None, depth=6, learning_rate=0.3, leaf_rows=1,
+        leaf_curvature=1.0, l2=1.0, stumps=True, inherit=False,
+    )  # fmt: skip
+    library = xgboost.XGBClassifier(n_estimators=2, n_jobs=1).fit(x, y)
+    wanted = library.predict(x, output_margin=True)
+    np.testing.assert_allclose(fit(x, y, model)[0, 0], wanted, atol=1e-5)
 
 
 def logistic(y: Floats, scores: Floats) -> float:

@@ -43,6 +43,13 @@ def test_only_what_a_kernel_did_is_labelled(engine: Engine) -> None:
         assert any("fitted by its library" in warning for warning in wide.warnings)
 
 
+def test_a_model_of_categories_is_labelled(engine: Engine) -> None:
+    parts = {"columns": ["x"], "steps": ["ToCategorical(accept_int=True)"]}
+    model = spec("LGBMRegressor(n_estimators=5)", features=[parts], dataset="mixed", target="y")
+    (found,) = run(engine, model, fidelity="statistical")
+    assert (found.status, found.fidelity, found.warnings) == ("ok", "statistical", [])
+
+
 def search(engine: Engine, depths: str, **settings: object):  # type: ignore[no-untyped-def]
     evaluate = EvaluateSpec(**{**FOLDS, "fidelity": "statistical", **settings})
     job = engine.search(

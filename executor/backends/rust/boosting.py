@@ -16,6 +16,7 @@ from scipy.special import expit, softmax
 from sklearn.utils.class_weight import compute_sample_weight
 
 import rust_exec
+from executor.backends.rust.boosting_categories import frequent, most_categories, unordered
 from executor.backends.rust.rows import Kernel, Rows
 from planner.ops import Fit
 from rust_exec import BinnedRows, BoostingModel
@@ -51,7 +52,11 @@ def boosting(fits: Sequence[Fit], rows: Rows) -> list[np.ndarray] | str:
     params: Params = dict(call.params)
     library = next(name for name in _LIBRARIES if call.name.startswith(name))
     if library == "LGBM":
-        rows = _with_zeros(rows)
+        rows = frequent(
+            _with_zeros(unordered(rows)),
+            params.get("max_bin", _MOST_BINS),
+            params.get("subsample_for_bin", 200_000),
+        )
     if str(params.get("objective")).startswith("multi") and _classes(rows) == 2:
         return "the objective is one of several classes"
     found = _LIBRARIES[library](params, rows)
@@ -66,6 +71,8 @@ def boosting(fits: Sequence[Fit], rows: Rows) -> list[np.ndarray] | str:
     )
     given = "max_bins" if library == "HistGradientBoosting" else "max_bin"
     bins = min(params.get(given, _MOST_BINS), _MOST_BINS)
+    if most_categories(rows) > bins:
+        return f"a column has more than {bins} categories"
     weight = rows.weight
     if params.get("class_weight") is not None:
         balanced = compute_sample_weight(params["class_weight"], rows.y)
@@ -103,18 +110,27 @@ def _lightgbm(params: Params, rows: Rows) -> BoostingModel | str:
         column_share=params.get("colsample_bytree", 1.0),
         step=0.7,
         level=params.get("alpha", 0.9),
+        # One of its bins is that of missing values.
+        category_one_hot=params.get("max_cat_to_onehot", 4) - 1,
+        category_most=params.get("max_cat_threshold", 32),
+        category_rows=params.get("min_data_per_group", 100),
+        category_l2=params.get("cat_l2", 10.0),
+        category_smooth=params.get("cat_smooth", 10.0),
     )
 
 
 def _with_zeros(rows: Rows) -> Rows:
     """A missing value is a zero to LightGBM where the training rows have none."""
     unseen = np.isnan(rows.valid) & ~np.isnan(rows.train).any(axis=0)
+    unseen[:, list(rows.categorical)] = False
     return replace(rows, valid=np.where(unseen, 0.0, rows.valid)) if unseen.any() else rows
 
 
 def _xgboost(params: Params, rows: Rows) -> BoostingModel | str:
     if np.isinf(rows.train).any() or np.isinf(rows.valid).any():
         return "XGBoost refuses infinities"
+    if rows.categorical and params.get("enable_categorical") is False:
+        return "XGBoost refuses categories unless enable_categorical is set"
     leaves, depth = params.get("max_leaves", 0), params.get("max_depth", 6)
     if leaves == 1 or (leaves > 1 and params.get("grow_policy", "depthwise") == "depthwise"):
         return "max_leaves goes with grow_policy='lossguide'"
@@ -134,6 +150,10 @@ def _xgboost(params: Params, rows: Rows) -> BoostingModel | str:
         curvature=2.0,
         stumps=True,
         inherit=False,
+        categories="xgboost",
+        # Fewer than that are told one from the rest.
+        category_one_hot=params.get("max_cat_to_onehot", 4) - 1,
+        category_most=params.get("max_cat_threshold", 64),
     )
 
 
@@ -143,6 +163,8 @@ def _histogram(params: Params, rows: Rows) -> BoostingModel | str:
     level = params.get("quantile")
     if params.get("loss") == "quantile" and level is None:
         return "loss='quantile' goes with a quantile"
+    if rows.categorical and params.get("categorical_features", "from_dtype") is None:
+        return "categories are to be taken for numbers"
     return BoostingModel(
         leaves=params.get("max_leaf_nodes", 31),
         depth=params.get("max_depth"),
@@ -153,6 +175,7 @@ def _histogram(params: Params, rows: Rows) -> BoostingModel | str:
         stumps=True,
         inherit=False,
         level=level or 0.5,
+        categories="histogram",
     )
 
 
@@ -191,12 +214,15 @@ def _predictions(scores: np.ndarray, model: BoostingModel) -> np.ndarray:
 
 def _binned(rows: Rows, bins: int) -> BinnedRows:
     """The bins of the rows: those of an earlier fit if they are the same."""
-    key = (bins, *(part for block in (rows.train, rows.valid) for part in _digest(block)))
+    digests = (part for block in (rows.train, rows.valid) for part in _digest(block))
+    key = (bins, rows.categorical, *digests)
     found = _cache.get(key)
     if found is not None:
         _cache.move_to_end(key)
         return found
-    found = BinnedRows(rows.train, rows.valid, max_bins=bins, threads=rows.threads)
+    found = BinnedRows(
+        rows.train, rows.valid, max_bins=bins, categorical=rows.categorical, threads=rows.threads
+    )
     if found.nbytes <= _MAX_BYTES // 2:
         _cache[key] = found
     while sum(kept.nbytes for kept in _cache.values()) > _MAX_BYTES:

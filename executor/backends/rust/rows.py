@@ -12,7 +12,8 @@ from planner.ops import Fit
 class Rows:
     """What a kernel is given: matrices (n, p) of float64, a target (n,), weights (n,) or None.
 
-    For classification `y` holds the places of the values among `classes`.
+    For classification `y` holds the places of the values among `classes`. Columns `categorical`
+    hold categories by number, from 0; those of them that are `ordered` in their order.
     """
 
     train: np.ndarray
@@ -21,6 +22,8 @@ class Rows:
     valid: np.ndarray
     classes: np.ndarray | None
     threads: int
+    categorical: tuple[int, ...] = ()
+    ordered: tuple[int, ...] = ()
 
 
 # Predictions of each fit: (n_valid,), or probabilities (n_valid, classes).

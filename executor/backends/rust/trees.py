@@ -15,8 +15,10 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 import rust_exec
 from executor.backends.rust import boosting
+from executor.backends.rust.boosting_categories import coded
 from executor.backends.rust.rows import Kernel, Rows
 from executor.backends.trees import Answer
+from executor.features import has_categories
 from planner.expressions import Literal
 from planner.ops import Fit
 
@@ -43,6 +45,18 @@ def answer(
 def _rows(
     op: Fit, train: Any, y: np.ndarray, weight: np.ndarray | None, valid: Any, threads: int
 ) -> Rows | str:
+    categorical: tuple[int, ...] = ()
+    ordered: tuple[int, ...] = ()
+    if (
+        op.estimator.name in boosting.KERNELS
+        and has_categories(train)
+        and isinstance(valid, pd.DataFrame)
+    ):
+        found = coded(train, valid)
+        if isinstance(found, str):
+            return found
+        ordered = tuple(place for place in found[2] if train.dtypes.iloc[place].ordered)
+        train, valid, categorical = found
     if not (_numeric(train) and _numeric(valid)):
         return "the features are not a dense table of numbers"
     if len(y) < 2 or not train.shape[1]:
@@ -68,6 +82,8 @@ def _rows(
         _matrix(valid),
         classes,
         threads,
+        categorical,
+        ordered,
     )
 
 

@@ -8,7 +8,7 @@ use super::{borrow, check_matrix, check_threads, run, shaped, to_python};
 use crate::errors::KernelError;
 use crate::kernels::boosting::Prepared;
 use crate::kernels::boosting::losses::Targets;
-use crate::kernels::boosting::options::{Loss, Options};
+use crate::kernels::boosting::options::{Categories, Loss, Options, Style};
 use crate::kernels::trees::bins::Bins;
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -38,6 +38,12 @@ struct Member {
     column_share: f64,
     stumps: bool,
     inherit: bool,
+    categories: String,
+    category_one_hot: i64,
+    category_most: i64,
+    category_rows: i64,
+    category_l2: f64,
+    category_smooth: f64,
     seed: u64,
 }
 
@@ -64,6 +70,15 @@ impl Member {
                 return Err(KernelError::input("bad_option", message));
             }
         };
+        let style = match self.categories.as_str() {
+            "lightgbm" => Style::LightGbm,
+            "xgboost" => Style::XgBoost,
+            "histogram" => Style::Histogram,
+            other => {
+                let message = format!("there are no categories of {other:?}");
+                return Err(KernelError::input("bad_option", message));
+            }
+        };
         let options = Options {
             loss,
             learning_rate: self.learning_rate,
@@ -81,6 +96,14 @@ impl Member {
             column_share: self.column_share,
             stumps: self.stumps,
             inherit: self.inherit,
+            categories: Categories {
+                style,
+                one_hot: count(self.category_one_hot),
+                most: count(self.category_most),
+                rows: count(self.category_rows),
+                l2: self.category_l2,
+                smooth: self.category_smooth,
+            },
             seed: self.seed,
         };
         options.checked()
@@ -96,7 +119,8 @@ struct BinnedRows {
 #[pymethods]
 impl BinnedRows {
     #[new]
-    #[pyo3(signature = (x_train, x_valid, *, max_bins=255, derived=Vec::new(), detect=true, threads=1))]
+    #[pyo3(signature = (x_train, x_valid, *, max_bins=255, derived=Vec::new(), detect=true, categorical=Vec::new(), threads=1))]
+    #[expect(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
         x_train: &Bound<'_, PyAny>,
@@ -104,6 +128,7 @@ impl BinnedRows {
         max_bins: i64,
         derived: Vec<Vec<i64>>,
         detect: bool,
+        categorical: Vec<i64>,
         threads: i64,
     ) -> PyResult<Self> {
         let x = borrow::<f64, ndarray::Ix2>(x_train, "x_train", "float64")?;
@@ -114,8 +139,9 @@ impl BinnedRows {
             let workers = check_threads(threads)?;
             let derived = columns(&derived);
             let max_bins = usize::try_from(max_bins).unwrap_or(0);
+            let categorical = flags(&categorical, x.ncols())?;
             let all = |n: usize| (0..n as u32).collect::<Vec<u32>>();
-            let bins = Bins::fit(x, &all(x.nrows()), &[], max_bins, &workers)?;
+            let bins = Bins::fit(x, &all(x.nrows()), &categorical, max_bins, &workers)?;
             let codes = bins.apply(valid, &all(valid.nrows()), &workers)?;
             Prepared::new(bins, codes, &derived, detect)
         })?;
@@ -149,6 +175,22 @@ fn columns(groups: &[Vec<i64>]) -> Vec<Vec<u32>> {
     let column = |&number: &i64| u32::try_from(number).ok();
     let group = |group: &Vec<i64>| group.iter().filter_map(column).collect();
     groups.iter().map(group).collect()
+}
+
+/// By column whether it is among `numbers`.
+fn flags(numbers: &[i64], columns: usize) -> Result<Vec<bool>, KernelError> {
+    let mut flags = vec![false; columns];
+    for &number in numbers {
+        let place = usize::try_from(number).ok();
+        match place.and_then(|place| flags.get_mut(place)) {
+            Some(flag) => *flag = true,
+            None => {
+                let message = format!("column {number} of {columns} is no categorical one");
+                return Err(KernelError::input("index_out_of_range", message));
+            }
+        }
+    }
+    Ok(flags)
 }
 
 /// See `rust_exec.boosting`.

@@ -45,13 +45,19 @@ impl Best {
     /// The greatest gain; of equal ones the first feature.
     pub fn of(tiles: Vec<(Option<Found>, u16)>) -> Self {
         let (found, open): (Vec<_>, Vec<_>) = tiles.into_iter().unzip();
-        let found = found.into_iter().flatten().reduce(|a, b| {
-            let by_gain = b.gain.total_cmp(&a.gain);
-            match by_gain.then(a.feature.cmp(&b.feature)) {
-                Ordering::Greater => b,
-                _ => a,
-            }
-        });
+        let found = found.into_iter().fold(None, better);
         Self { found, open }
+    }
+}
+
+/// The greater gain; of equal ones the first feature.
+pub fn better(a: Option<Found>, b: Option<Found>) -> Option<Found> {
+    let (Some(one), Some(other)) = (a, b) else {
+        return a.or(b);
+    };
+    let by_gain = other.gain.total_cmp(&one.gain);
+    match by_gain.then(one.feature.cmp(&other.feature)) {
+        Ordering::Greater => b,
+        _ => a,
     }
 }

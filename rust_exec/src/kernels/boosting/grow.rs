@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::candidates::{Best, Waiting};
+use super::categories::unordered;
 use super::histogram::{CELLS, Cells, Input, Packing, add, subtract};
 use super::layout::{Group, Tile};
 use super::options::Options;
@@ -32,6 +33,8 @@ struct Shelf {
     tile: Tile,
     /// Features and their numbers of bins.
     features: Vec<(u32, usize)>,
+    /// By bit: features whose codes have no order.
+    unordered: u16,
     pool: Mutex<Pool>,
 }
 
@@ -53,6 +56,8 @@ pub struct Leaf {
     /// Where its histograms are kept.
     place: Option<usize>,
     found: Option<Found>,
+    /// Penalty of its value, beside that of all leaves.
+    more_l2: f64,
     /// By tile and bit: the features that may be split in it.
     open: Vec<u16>,
     /// The split above it, and whether it is on its left.
@@ -87,6 +92,7 @@ impl<'a> Grower<'a> {
                 shelves.push(Shelf {
                     group,
                     features: counted.collect(),
+                    unordered: unordered(bins, &tile.features),
                     tile,
                     pool: Mutex::default(),
                 });
@@ -113,7 +119,7 @@ impl<'a> Grower<'a> {
         spare: &mut [u32],
         whole: bool,
     ) -> Grown {
-        let rules = Rules::of(options);
+        let rules = Rules::of(options, rows.len());
         let sum = |rows: &[u32]| {
             let each = rows.iter().map(|&row| gradients.packed[row as usize]);
             each.fold(0i64, i64::wrapping_add)
@@ -132,6 +138,7 @@ impl<'a> Grower<'a> {
                 depth: 0,
                 place: None,
                 found: None,
+                more_l2: 0.0,
                 open: vec![u16::MAX; self.shelves.len()],
                 above: None,
             }],
@@ -146,7 +153,7 @@ impl<'a> Grower<'a> {
         }
         let value = |leaf: &Leaf| {
             let (first, second) = gradients.packing.unpack(leaf.total);
-            rules.value(first, second)
+            rules.value(first, second + leaf.more_l2)
         };
         Grown {
             tree: Tree {
@@ -211,7 +218,7 @@ impl<'a> Grower<'a> {
                     packing: &growth.gradients.packing,
                 };
                 if growth.may_split(&node) {
-                    search.run()
+                    search.run(shelf.unordered)
                 } else {
                     (None, 0)
                 }
@@ -271,6 +278,7 @@ impl Growth<'_, '_> {
         let mut split = Split {
             feature: found.feature,
             threshold: found.threshold,
+            codes: found.codes,
             missing_left: found.missing_left.unwrap_or(false),
             left: -1 - leaf as i32,
             right: -1 - self.leaves.len() as i32,
@@ -280,8 +288,7 @@ impl Growth<'_, '_> {
         let left = split.partition(column, &mut rows[range.clone()], spare);
         let middle = range.start + left;
         if found.missing_left.is_none() {
-            // Rows to come that miss the value go where most are, as HistGradientBoosting's do.
-            split.missing_left = 2 * left >= range.len();
+            split.missing_left = found.unseen_left(self.grower.bins, left, range.len());
         }
         let number = self.splits.len();
         if let Some((above, is_left)) = here.above {
@@ -299,6 +306,7 @@ impl Growth<'_, '_> {
             depth: here.depth + 1,
             place: None,
             found: None,
+            more_l2: found.more_l2,
             open: here.open.clone(),
             above: Some((number, is_left)),
         };

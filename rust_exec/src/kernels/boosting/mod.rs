@@ -10,6 +10,9 @@
 //! scores are the libraries' in distribution only.
 
 mod candidates;
+mod categories;
+#[cfg(test)]
+mod categories_tests;
 mod grow;
 mod histogram;
 mod layout;

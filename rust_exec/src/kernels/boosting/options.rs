@@ -56,6 +56,44 @@ impl Loss {
     }
 }
 
+/// Whose splits those of categories are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    LightGbm,
+    XgBoost,
+    Histogram,
+}
+
+/// How features are split whose codes have no order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Categories {
+    pub style: Style,
+    /// With at most so many categories one is told from the rest; not in HistGradientBoosting.
+    pub one_hot: usize,
+    /// Most categories on one side (LightGBM), or one more than that (XGBoost).
+    pub most: usize,
+    /// LightGBM: fewest rows of the categories that are added between two attempts.
+    pub rows: usize,
+    /// LightGBM: added to `l2` where several categories go left.
+    pub l2: f64,
+    /// Added to second derivatives to sort by. Categories of fewer rows go right. Not in XGBoost.
+    pub smooth: f64,
+}
+
+impl Default for Categories {
+    /// LightGBM's, which counts missing values as a category where it says 4 for one-hot.
+    fn default() -> Self {
+        Self {
+            style: Style::LightGbm,
+            one_hot: 3,
+            most: 32,
+            rows: 100,
+            l2: 10.0,
+            smooth: 10.0,
+        }
+    }
+}
+
 /// One model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
@@ -87,6 +125,7 @@ pub struct Options {
     /// Whether a feature that has no split in a node is not tried below it (LightGBM). Without
     /// penalties a part has no split either, mostly.
     pub inherit: bool,
+    pub categories: Categories,
     pub seed: u64,
 }
 
@@ -109,6 +148,7 @@ impl Default for Options {
             column_share: 1.0,
             stumps: false,
             inherit: true,
+            categories: Categories::default(),
             seed: 0,
         }
     }
@@ -149,6 +189,11 @@ impl Options {
             ("row_share", !share(self.row_share)),
             ("row_interval", self.row_interval == 0),
             ("column_share", !share(self.column_share)),
+            ("category_l2", !not_negative(self.categories.l2)),
+            (
+                "category_smooth",
+                !(self.categories.smooth.is_finite() && self.categories.smooth > 0.0),
+            ),
         ];
         match faults.iter().find(|(_, wrong)| *wrong) {
             Some((name, _)) => Err(KernelError::input(

@@ -1,13 +1,19 @@
 //! The best split of a node on its histograms. Input: cells of features. Output: threshold, side
 //! of missing values, and the sums on the left.
 
+use super::candidates::better;
+use super::categories;
 use super::histogram::{CELLS, Cells, Packing};
-use super::options::Options;
-use crate::kernels::trees::bins::MISSING;
+use super::options::{Categories, Options};
+use super::tree::Codes;
+use crate::kernels::trees::bins::{Bins, MISSING};
 
 const LANES: usize = 8;
 /// What rounding may make of a gain of nothing, relative to the node's own score.
-const NOTHING: f64 = 1e-12;
+pub const NOTHING: f64 = 1e-12;
+
+/// What rounding of single precision may make of a sum, relative to it.
+const SLACK: f64 = 1e-6;
 
 /// A split and its gain.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,10 +21,26 @@ pub struct Found {
     pub gain: f64,
     pub feature: u32,
     pub threshold: u8,
+    /// What goes left where codes have no order.
+    pub codes: Option<Codes>,
     /// None: the node has no missing values there.
     pub missing_left: Option<bool>,
     /// Packed sums of the left side.
     pub left: i64,
+    /// Penalty of the values of both sides, beside that of all leaves.
+    pub more_l2: f64,
+}
+
+impl Found {
+    /// Where rows to come go that miss the value, of a node whose rows have it: where most are,
+    /// as HistGradientBoosting's do; where codes have no order to the right, if other rows miss
+    /// the value.
+    pub fn unseen_left(&self, bins: &Bins, left: usize, rows: usize) -> bool {
+        match self.codes {
+            None => 2 * left >= rows,
+            Some(_) => !bins.missing[self.feature as usize] && 2 * left > rows,
+        }
+    }
 }
 
 /// What a side must have, and how it is judged.
@@ -26,19 +48,25 @@ pub struct Found {
 pub struct Rules {
     pub l1: f64,
     pub l2: f64,
-    gain: f64,
-    leaf_rows: f64,
-    leaf_curvature: f64,
+    pub gain: f64,
+    pub leaf_rows: f64,
+    pub leaf_curvature: f64,
+    pub categories: Categories,
 }
 
 impl Rules {
-    pub fn of(options: &Options) -> Self {
+    /// For trees of `rows` rows. Sums of equal second derivatives are off by up to 2^-32 of
+    /// themselves per row: a leaf that has what it must exactly (four rows of 1/4, say) is not to
+    /// fail by that.
+    pub fn of(options: &Options, rows: usize) -> Self {
+        let slack = SLACK + rows as f64 * (-32f64).exp2();
         Self {
             l1: options.l1,
             l2: options.l2,
             gain: options.gain,
             leaf_rows: options.leaf_rows.max(1) as f64,
-            leaf_curvature: options.leaf_curvature,
+            leaf_curvature: options.leaf_curvature * (1.0 - slack),
+            categories: options.categories,
         }
     }
 
@@ -52,7 +80,7 @@ impl Rules {
 
     /// Squared first derivative over second, less the penalties.
     #[inline(always)]
-    fn shrunk(&self, first: f64) -> f64 {
+    pub fn shrunk(&self, first: f64) -> f64 {
         (first.abs() - self.l1).max(0.0)
     }
 
@@ -89,8 +117,21 @@ pub struct Search<'a> {
 
 impl Search<'_> {
     /// The best split, of equal ones that on the first feature with the highest threshold; and
-    /// which of the features have a split that gains enough.
-    pub fn run(self) -> (Option<Found>, u16) {
+    /// which of the features have a split that gains enough. Codes of the features in
+    /// `unordered` have no order.
+    pub fn run(mut self, unordered: u16) -> (Option<Found>, u16) {
+        let open = self.open;
+        if open & unordered == 0 {
+            return self.ordered();
+        }
+        self.open = open & unordered;
+        let (found, splittable) = categories::search(&self);
+        self.open = open & !unordered;
+        let (other, more) = self.ordered();
+        (better(found, other), splittable | more)
+    }
+
+    fn ordered(self) -> (Option<Found>, u16) {
         // Compiled for several instruction sets and chosen at run time.
         crate::kernels::simd::arch().dispatch(self)
     }
@@ -153,8 +194,10 @@ fn search(search: &Search<'_>) -> (Option<Found>, u16) {
                     gain: gain - own,
                     feature,
                     threshold: place.min(bins - 1) as u8,
+                    codes: None,
                     missing_left,
                     left: sums[place].wrapping_add(more),
+                    more_l2: 0.0,
                 });
             }
         }

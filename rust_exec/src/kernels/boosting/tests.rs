@@ -3,7 +3,7 @@ use ndarray::{Array2, ArrayView2};
 use super::Prepared;
 use super::histogram::Packing;
 use super::losses::{Targets, initial, quantile};
-use super::options::{Loss, Options};
+use super::options::{Categories, Loss, Options};
 use super::sample::Random;
 use super::split::Rules;
 use super::tree::Split;
@@ -192,6 +192,7 @@ fn partition_keeps_the_order_of_both_sides() {
     let split = Split {
         feature: 0,
         threshold: 4,
+        codes: None,
         missing_left: true,
         left: -1,
         right: -2,
@@ -242,11 +243,12 @@ fn quantiles_and_initial_scores() {
 
 #[test]
 fn penalties_shrink_leaves() {
-    let rules = Rules::of(&Options {
+    let options = Options {
         l1: 2.0,
         l2: 3.0,
         ..Options::default()
-    });
+    };
+    let rules = Rules::of(&options, 1);
     assert_eq!(rules.value(8.0, 3.0), -1.0);
     assert_eq!(rules.value(-8.0, 3.0), 1.0);
     assert_eq!(rules.value(1.0, 3.0).abs(), 0.0);
@@ -291,6 +293,20 @@ fn wrong_options_and_targets_are_input_errors() {
         },
         Options {
             loss: Loss::Quantile { level: 1.0 },
+            ..base()
+        },
+        Options {
+            categories: Categories {
+                smooth: 0.0,
+                ..Categories::default()
+            },
+            ..base()
+        },
+        Options {
+            categories: Categories {
+                l2: f64::NAN,
+                ..Categories::default()
+            },
             ..base()
         },
     ];

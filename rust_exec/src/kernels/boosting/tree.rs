@@ -2,11 +2,37 @@
 
 use crate::kernels::trees::bins::MISSING;
 
-/// One split; rows with code <= `threshold` go left.
+/// A set of codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Codes([u64; 4]);
+
+impl Codes {
+    pub fn of(codes: &[u8]) -> Self {
+        let mut set = Self::default();
+        codes.iter().for_each(|&code| set.put(code, true));
+        set
+    }
+
+    #[inline(always)]
+    pub fn has(&self, code: u8) -> bool {
+        self.0[usize::from(code >> 6)] >> (code & 63) & 1 == 1
+    }
+
+    /// Takes a code in, or out.
+    pub fn put(&mut self, code: u8, member: bool) {
+        let word = &mut self.0[usize::from(code >> 6)];
+        let bit = 1u64 << (code & 63);
+        *word = if member { *word | bit } else { *word & !bit };
+    }
+}
+
+/// One split; rows with code <= `threshold` go left, or with a code of `codes` if it has some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Split {
     pub feature: u32,
     pub threshold: u8,
+    /// Without [`MISSING`], whose rows go as `missing_left` says.
+    pub codes: Option<Codes>,
     pub missing_left: bool,
     /// Number of the split below, or of the leaf as -1 - leaf.
     pub left: i32,
@@ -28,20 +54,36 @@ impl Split {
         } else {
             256
         };
-        let threshold = u16::from(self.threshold);
-        let (mut left, mut right) = (0, 0);
-        for at in 0..rows.len().min(spare.len()) {
-            let row = rows[at];
-            let code = u16::from(column[row as usize]);
-            let goes = (code <= threshold) | (code == missing);
-            rows[left] = row;
-            spare[right] = row;
-            left += usize::from(goes);
-            right += usize::from(!goes);
+        if let Some(mut codes) = self.codes {
+            codes.put(MISSING, self.missing_left);
+            return partition(column, rows, spare, |code| codes.has(code));
         }
-        rows[left..].copy_from_slice(&spare[..right]);
-        left
+        let threshold = u16::from(self.threshold);
+        partition(column, rows, spare, |code| {
+            let code = u16::from(code);
+            (code <= threshold) | (code == missing)
+        })
     }
+}
+
+#[inline(always)]
+fn partition(
+    column: &[u8],
+    rows: &mut [u32],
+    spare: &mut [u32],
+    goes_left: impl Fn(u8) -> bool,
+) -> usize {
+    let (mut left, mut right) = (0, 0);
+    for at in 0..rows.len().min(spare.len()) {
+        let row = rows[at];
+        let goes = goes_left(column[row as usize]);
+        rows[left] = row;
+        spare[right] = row;
+        left += usize::from(goes);
+        right += usize::from(!goes);
+    }
+    rows[left..].copy_from_slice(&spare[..right]);
+    left
 }
 
 impl Tree {
