@@ -86,8 +86,8 @@ bench-kernels: setup ## measure the kernels against libraries and the machine (1
 	$(BIN)/python -m evals.kernels --json build/bench/kernels.json \
 		$(if $(BENCH_FLAGS),$(BENCH_FLAGS),--docs docs/benchmarks.md)
 
-bench-equivalence: setup ## whether kernels of statistical fidelity score as the libraries (20 minutes)
-	$(BIN)/python -m evals.equivalence $(BENCH_FLAGS)
+bench-equivalence: setup ## whether kernels of statistical fidelity score as the libraries (over half an hour)
+	$(BIN)/python -m evals.equivalence --json build/equivalence.json $(BENCH_FLAGS)
 
 bench-clients: setup ## several clients of one server at once: what they cost, how long they wait
 	$(BIN)/python -m evals.clients --json build/clients.json $(BENCH_FLAGS)

@@ -1,19 +1,23 @@
 """Whether kernels that stand in for models of trees score as the libraries do.
 
-    python -m evals.equivalence [--seeds 20] [--only RandomForestRegressor,...]
+    python -m evals.equivalence [--seeds 120] [--only RandomForestRegressor,...] [--json FILE]
 
-Scores of kernel and library over random seeds, on the same folds. Output: a row per model and
-data set with both means and spreads, the difference, its margin, and whether two one-sided tests
-at 5 % find the mean within the margin. The margin is half of the library's spread over
-seeds, or `ABSOLUTE` where that is greater. As last line how many rows are equivalent. A row that
-is not is no proof of a difference: it may have too few seeds.
+Scores of kernel and library over random seeds, each the mean over the folds of one of
+`PARTITIONS` partitions of the rows. Seeds are compared within partitions, so that what the folds
+do to both is no part of the spread, and what holds for one partition alone weighs a quarter.
+Output: a row per model and data set with both means and spreads, the difference, its margin, and
+whether two one-sided tests at 5 % find the mean within the margin. The margin is half of the
+library's spread over seeds, or `ABSOLUTE` where that is greater. As last line how many rows are
+equivalent. A row that is not is no proof of a difference: it may have too few seeds.
 """
 
 import argparse
+import json
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,12 +40,13 @@ OF_SPREAD = 0.5
 # Seeds of the kernel for each of the library, which takes much longer.
 MORE = 3
 FOLDS = 3
-_LEVEL = 0.05
+PARTITIONS = 4
+LEVEL = 0.05
 
 
 @dataclass(frozen=True)
 class Row:
-    """Scores over seeds, each the mean over the folds."""
+    """Scores (partitions, seeds), each the mean over the folds."""
 
     model: str
     data: str
@@ -55,45 +60,74 @@ class Row:
 
     @property
     def margin(self) -> float:
-        return max(OF_SPREAD * float(self.library.std(ddof=1)), ABSOLUTE)
+        return max(OF_SPREAD * _spread(self.library), ABSOLUTE)
 
     @property
     def half_width(self) -> float:
         """Half of the 90 % interval of the difference (Welch): that within the margin is what
         two one-sided tests at 5 % ask."""
-        parts = [np.var(s, ddof=1) / len(s) for s in (self.library, self.kernel)]
-        total = float(sum(parts))
-        if total == 0:
-            return 0.0
-        sizes = (len(self.library), len(self.kernel))
-        freedom = total**2 / sum(p**2 / (n - 1) for p, n in zip(parts, sizes, strict=True))
-        quantile = float(stats.t.ppf(1 - _LEVEL, freedom))
-        return quantile * float(np.sqrt(total))
+        return float(stats.t.ppf(1 - LEVEL, self._freedom)) * self.error
+
+    @property
+    def error(self) -> float:
+        """Standard error of the difference."""
+        return float(np.sqrt(sum(_of_mean(s) for s in (self.library, self.kernel))))
+
+    @property
+    def _freedom(self) -> float:
+        scores = (self.library, self.kernel)
+        below = sum(_of_mean(s) ** 2 / (s.size - len(s)) for s in scores)
+        return float(self.error**4 / below) if below else 1.0
 
     @property
     def equivalent(self) -> bool:
         return abs(self.difference) + self.half_width <= self.margin
 
     @property
+    def different_p(self) -> float:
+        """Of the test that the means are no further apart than the margin."""
+        beyond = abs(self.difference) - self.margin
+        if not self.error:
+            return float(beyond <= 0)
+        return float(stats.t.sf(beyond / self.error, self._freedom))
+
+    @property
     def spread_p(self) -> float:
         """Of Levene's test that both spread alike over seeds (by medians)."""
-        if not (self.library.std() or self.kernel.std()):
+        library, kernel = (
+            (s - np.median(s, axis=1, keepdims=True)).ravel() for s in (self.library, self.kernel)
+        )
+        if not (library.std() or kernel.std()):
             return 1.0
-        return float(stats.levene(self.library, self.kernel, center="median").pvalue)
+        return float(stats.levene(library, kernel, center="median").pvalue)
+
+
+def _spread(scores: np.ndarray) -> float:
+    """Standard deviation over the seeds of a partition."""
+    return float(np.sqrt(scores.var(axis=1, ddof=1).mean()))
+
+
+def _of_mean(scores: np.ndarray) -> float:
+    """Variance of the mean of all scores."""
+    return _spread(scores) ** 2 / scores.size
 
 
 def measure(model: Model, data: Data, seeds: int, known: Registry) -> Row:
-    """Scores of `seeds` seeds of the library, and `MORE` times as many of the kernel."""
+    """Scores of `seeds` seeds of the library, spread over the partitions, and `MORE` times as
+    many of the kernel."""
     x, y = data.make()
     splitter = KFold if data.task == "regression" else StratifiedKFold
-    folds = list(splitter(FOLDS, shuffle=True, random_state=0).split(x, y))
     call = parse(model.text, known, "")
-    library = [_library(construct(with_params(call, random_state=seed)), data, x, y, folds)
-               for seed in range(seeds)]  # fmt: skip
-    kernel = []
-    for seed in range(1000, 1000 + MORE * seeds):
-        fit = statistical(Fit(with_params(call, random_state=seed), data.task))
-        kernel.append(_kernel(fit, data, x, y, folds))
+    library, kernel = [], []
+    each = max(2, seeds // PARTITIONS)
+    for part in range(PARTITIONS):
+        folds = list(splitter(FOLDS, shuffle=True, random_state=part).split(x, y))
+        own = range(each * part, each * (part + 1))
+        estimators = (construct(with_params(call, random_state=seed)) for seed in own)
+        library.append([_library(one, data, x, y, folds) for one in estimators])
+        own = range(1000 + MORE * each * part, 1000 + MORE * each * (part + 1))
+        fits = (statistical(Fit(with_params(call, random_state=s), data.task)) for s in own)
+        kernel.append([_kernel(fit, data, x, y, folds) for fit in fits])
     return Row(model.text, data.name, data.metric, np.array(library), np.array(kernel))
 
 
@@ -136,23 +170,39 @@ def rows(
 
 def line(row: Row) -> str:
     return (
-        f"{row.data:14} {row.metric:9} library {row.library.mean():.4f} ±{row.library.std():.4f}"
-        f"  kernel {row.kernel.mean():.4f} ±{row.kernel.std():.4f}"
+        f"{row.data:14} {row.metric:9} library {row.library.mean():.4f} ±{_spread(row.library):.4f}"
+        f"  kernel {row.kernel.mean():.4f} ±{_spread(row.kernel):.4f}"
         f"  difference {row.difference:+.4f} ±{row.half_width:.4f}, margin {row.margin:.4f}"
         f"  {'equivalent' if row.equivalent else 'NOT SHOWN '}"
         f"  spread p={row.spread_p:.2f}  {row.model}"
     )
 
 
+def _as_json(row: Row) -> dict[str, object]:
+    return {
+        **{name: getattr(row, name) for name in ("model", "data", "metric")},
+        "library": {"mean": float(row.library.mean()), "spread": _spread(row.library)},
+        "kernel": {"mean": float(row.kernel.mean()), "spread": _spread(row.kernel)},
+        "seeds": {"library": row.library.size, "kernel": row.kernel.size},
+        **{name: getattr(row, name) for name in ("difference", "half_width", "margin")},
+        **{name: getattr(row, name) for name in ("equivalent", "different_p", "spread_p")},
+    }
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="evals.equivalence", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=120, help="of the library, for each row")
     parser.add_argument("--only", default="", help="estimators, separated by commas")
+    parser.add_argument("--json", type=Path, help="where to write the rows")
     given = parser.parse_args(arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         only = tuple(filter(None, given.only.split(",")))
         found = rows(given.seeds, only, lambda row: print(line(row), flush=True))
+    if given.json is not None:
+        given.json.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps([_as_json(row) for row in found], indent=1)
+        given.json.write_text(text + "\n", encoding="utf-8")
     print(f"{sum(row.equivalent for row in found)} of {len(found)} equivalent")
     return 0
 

@@ -104,4 +104,6 @@ MODELS: tuple[Model, ...] = (
     Model("LGBMClassifier(n_estimators=50, subsample=0.7, subsample_freq=1, reg_lambda=1)"),
     Model("XGBRegressor(n_estimators=50, subsample=0.7, colsample_bytree=0.7)"),
     Model("XGBClassifier(n_estimators=40, subsample=0.7, max_depth=4)"),
+    Model("HistGradientBoostingRegressor(max_iter=60, max_features=0.7)"),
+    Model("HistGradientBoostingClassifier(max_iter=40, max_features=0.7)"),
 )

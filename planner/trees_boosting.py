@@ -72,7 +72,7 @@ _HISTOGRAM: dict[str, Understood] = {
     "max_depth": either(one_of(None), whole(1)),
     "min_samples_leaf": whole(1),
     "l2_regularization": _PENALTY,
-    "max_features": one_of(1.0),
+    "max_features": _SHARE,
     "max_bins": either(*(one_of(bins) for bins in range(2, 256))),
     "categorical_features": one_of(None, "from_dtype"),
     "early_stopping": one_of(False, "auto"),

@@ -211,6 +211,7 @@ class BinnedRows:
         x_valid: NDArray[np.float64],
         *,
         max_bins: int = 255,
+        cuts: str = "even",
         derived: list[list[int]] = ...,
         detect: bool = True,
         categorical: list[int] = ...,

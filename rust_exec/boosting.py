@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rust_exec import _native
 
-Categories = Literal["lightgbm", "xgboost", "histogram"]
+Library = Literal["lightgbm", "xgboost", "histogram"]
 Loss = Literal["squared", "logistic", "softmax", "poisson", "quantile", "absolute"]
 
 
@@ -32,18 +32,17 @@ class BoostingModel:
             2^24.
         leaves: Most leaves of a tree, split in the order of gain; None: no limit.
         depth: Most splits above a leaf; None: no limit.
-        leaf_rows: Fewest rows of a leaf.
+        leaf_rows: Fewest rows of a leaf; XGBoost has no such limit.
         leaf_curvature: Least sum of second derivatives of a leaf.
         l1: Penalty of absolute leaf values.
         l2: Penalty of squared leaf values.
         gain: What a split must gain.
-        row_share: Share of the rows that a tree is grown on, drawn without replacement.
+        row_share: Share of the rows that a tree is grown on; each row is drawn on its own.
         row_interval: Rounds after which rows are drawn again.
-        column_share: Share of the features that a tree may use.
-        stumps: Whether a tree without a split moves the scores (not so in LightGBM).
-        inherit: Whether a feature without a split that gains in a node is not tried below it
-            (LightGBM alone).
-        categories: Whose splits of categorical features are found. A set of categories is told
+        column_share: Share of the features that a tree (HistGradientBoosting: a node) may use.
+        library: Whose conventions are followed in what is drawn and how rows of a leaf are
+            counted, in which of equal splits is taken, and in what becomes of trees without one;
+            and whose splits of categorical features are found. A set of categories is told
             from the others. In LightGBM missing values and categories that were not seen are
             among the others; in XGBoost missing values are, too, save where one category is told
             from the rest; in HistGradientBoosting ("histogram") they are one more category.
@@ -73,9 +72,7 @@ class BoostingModel:
     row_share: float = 1.0
     row_interval: int = 1
     column_share: float = 1.0
-    stumps: bool = False
-    inherit: bool = True
-    categories: Categories = "lightgbm"
+    library: Library = "lightgbm"
     category_one_hot: int = 3
     category_most: int = 32
     category_rows: int = 100
@@ -87,7 +84,9 @@ class BoostingModel:
 class BinnedRows:
     """Training rows cut into bins, and rows to predict: what all models of a fold share.
 
-    Each feature has at most ``max_bins`` bins and one of missing values. Columns that take few
+    Each feature has at most ``max_bins`` bins and one of missing values. They are cut as
+    one of the libraries does, from at most 65,536 of the rows, or evenly: a bin for each value,
+    or about as many rows in each. Columns that take few
     combinations of values together, such as the components of one string column, are kept once
     per combination, and their gradients are summed by combination first.
 
@@ -102,6 +101,7 @@ class BinnedRows:
         x_valid: NDArray[np.float64],
         *,
         max_bins: int = 255,
+        cuts: Literal["even"] | Library = "even",
         derived: Sequence[Sequence[int]] = (),
         detect: bool = True,
         categorical: Sequence[int] = (),
@@ -112,7 +112,8 @@ class BinnedRows:
         Args:
             x_train: (n, p) float64 of any strides, NaN allowed. It is read, not kept.
             x_valid: (n_valid, p) float64 of any strides.
-            max_bins: 2 to 255.
+            max_bins: 2 to 255; 256 as well with XGBoost's cuts.
+            cuts: Who cuts the bins.
             derived: Groups of columns, each of them functions of one code per row. Columns that
                 are not there are passed over.
             detect: Look for such groups among the other columns, too.
@@ -122,14 +123,15 @@ class BinnedRows:
 
         Raises:
             KernelInputError: codes ``bad_array``, ``shape_mismatch``, ``empty_matrix``,
-                ``bad_bins``, ``bad_threads``, ``too_many_rows``, ``index_out_of_range``,
-                ``too_many_categories``.
+                ``bad_bins``, ``bad_option``, ``bad_threads``, ``too_many_rows``,
+                ``index_out_of_range``, ``too_many_categories``.
             KernelInternalError: the kernel failed.
         """
         self._native = _native.BinnedRows(
             x_train,
             x_valid,
             max_bins=max_bins,
+            cuts=cuts,
             derived=[list(group) for group in derived],
             detect=detect,
             categorical=list(categorical),
@@ -150,9 +152,9 @@ def boosting(
     """Fit boosting models on one set of training rows, and predict after every stage.
 
     Trees grow as LightGBM's do (Ke et al. 2017), on histograms of binned features; gradients are
-    summed in fixed point. Scores equal those of the library in distribution, not in value: bins
-    and random draws are the kernel's own. Missing values are tried on both sides of every split;
-    where the rows of a node have none they go to the larger side.
+    summed in fixed point. Without draws, trees are the library's as far as rounding lets them;
+    random draws are the kernel's own, so that scores then equal those of the library in
+    distribution. Missing values are tried on both sides of every split.
 
     Args:
         rows: n training rows, and n_valid to predict.

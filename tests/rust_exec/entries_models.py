@@ -79,7 +79,7 @@ def _boosted(arguments: Mapping[str, Any]) -> Any:
 def _models() -> Arguments:
     _, y = _xy()
     few = BoostingModel(stages=(1, 3), leaf_rows=2, row_share=0.8, column_share=0.9, depth=3)
-    quantile = BoostingModel(loss="quantile", stages=(2,), leaf_rows=2, categories="histogram")
+    quantile = BoostingModel(loss="quantile", stages=(2,), leaf_rows=2, library="histogram")
     return {
         "rows": BinnedRows(**_categories()),
         "y_train": np.abs(y),

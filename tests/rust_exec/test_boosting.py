@@ -57,7 +57,7 @@ def test_trees_are_lightgbms_where_bins_leave_no_choice(
 
 def test_trees_are_those_of_histogram_boosting_where_bins_leave_no_choice() -> None:
     x, y = generated(250)
-    found = fit(x, y, BoostingModel(stages=(5,), stumps=True, inherit=False, l2=1.5))[0, 0]
+    found = fit(x, y, BoostingModel(stages=(5,), library="histogram", l2=1.5))[0, 0]
     library = HistGradientBoostingRegressor(
         max_iter=5, l2_regularization=1.5, early_stopping=False
     ).fit(x, y)
@@ -72,7 +72,7 @@ def test_leaves_may_have_exactly_the_least_sum_of_second_derivatives(seed: int) 
     y = (y > np.median(y)).astype(float)
     model = BoostingModel(
         loss="logistic", stages=(2,), leaves=None, depth=6, learning_rate=0.3, leaf_rows=1,
-        leaf_curvature=1.0, l2=1.0, stumps=True, inherit=False,
+        leaf_curvature=1.0, l2=1.0, library="xgboost",
     )  # fmt: skip
     library = xgboost.XGBClassifier(n_estimators=2, n_jobs=1).fit(x, y)
     wanted = library.predict(x, output_margin=True)
@@ -158,7 +158,7 @@ def test_rows_by_weight_and_rows_repeated_agree() -> None:
     # Distinct values have bins of their own, so that repeating rows moves none of them.
     x, y = generated(120)
     counts = np.random.default_rng(1).integers(1, 4, len(y))
-    model = BoostingModel(stages=(10,), leaf_rows=1, leaf_curvature=8.0)
+    model = BoostingModel(stages=(10,), leaf_rows=1, leaf_curvature=8.0, library="xgboost")
     weighted = fit(x, y, model, weight=counts.astype(float))
     repeated = fit(np.repeat(x, counts, axis=0), np.repeat(y, counts), model, valid=x)
     np.testing.assert_allclose(weighted, repeated, atol=1e-4)
@@ -243,6 +243,9 @@ X, Y = generated(30)
         (lambda: BinnedRows(X, X[:, 1:]), "shape_mismatch"),
         (lambda: BinnedRows(X, X, max_bins=1), "bad_bins"),
         (lambda: BinnedRows(X, X, max_bins=256), "bad_bins"),
+        (lambda: BinnedRows(X, X, max_bins=256, cuts="lightgbm"), "bad_bins"),
+        (lambda: BinnedRows(X, X, max_bins=257, cuts="xgboost"), "bad_bins"),
+        (lambda: BinnedRows(X, X, cuts="catboost"), "bad_option"),  # type: ignore[arg-type]
         (lambda: BinnedRows(X, X, threads=0), "bad_threads"),
         (lambda: fit(X, Y[1:], BoostingModel()), "shape_mismatch"),
         (lambda: fit(X, Y * np.nan, BoostingModel()), "bad_target"),

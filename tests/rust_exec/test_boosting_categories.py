@@ -21,11 +21,11 @@ ROUNDS = 3
 MODELS = {
     "lightgbm": BoostingModel(stages=(ROUNDS,)),
     "histogram": BoostingModel(
-        stages=(ROUNDS,), stumps=True, inherit=False, categories="histogram"
+        stages=(ROUNDS,), library="histogram"
     ),
     "xgboost": BoostingModel(
         stages=(ROUNDS,), leaves=None, depth=6, learning_rate=0.3, leaf_rows=1, l2=1.0,
-        leaf_curvature=1.0, stumps=True, inherit=False, categories="xgboost", category_most=64,
+        leaf_curvature=1.0, library="xgboost", category_most=64,
     ),
 }  # fmt: skip
 
@@ -199,7 +199,7 @@ def test_columns_that_are_not_there_are_refused(column: int) -> None:
 
 
 BAD: list[dict[str, Any]] = [
-    {"categories": "catboost"},
+    {"library": "other"},
     {"category_l2": -1.0},
     {"category_l2": np.nan},
     {"category_smooth": 0.0},
@@ -243,8 +243,8 @@ def test_any_table_is_predicted_finitely_and_alike_by_any_threads(
     model = BoostingModel(
         loss=loss, classes=3, stages=(1, 4), leaf_rows=int(rng.integers(0, 4)), l2=1.0,
         leaf_curvature=curvature, row_share=rng.uniform(0.3, 1), column_share=rng.uniform(0.3, 1),
-        categories=style, category_one_hot=one_hot, category_most=most, category_rows=group,
-        category_smooth=smooth, inherit=bool(seed % 2), depth=3, leaves=None,
+        library=style, category_one_hot=one_hot, category_most=most, category_rows=group,
+        category_smooth=smooth, depth=3, leaves=None,
     )  # fmt: skip
     scores = [
         boosting(BinnedRows(x, valid, categorical=chosen, threads=t), y, [model], threads=t)[0]
@@ -262,9 +262,7 @@ def test_names_of_categories_do_not_matter(seed: int, style: Any) -> None:
     other = x.copy()
     known = ~np.isnan(x[:, 2])
     other[known, 2] = names[x[known, 2].astype(int)]
-    model = BoostingModel(
-        stages=(5,), categories=style, category_rows=1, leaf_rows=3, category_l2=1.0
-    )
+    model = BoostingModel(stages=(5,), library=style, category_rows=1, leaf_rows=3, category_l2=1.0)
     fit: Callable[[Floats], Floats] = partial(ours, y=y, model=model, valid=x)
     wanted, found = fit(x), ours(other, y, other, model)
     np.testing.assert_allclose(found, wanted, atol=1e-9)
@@ -275,7 +273,7 @@ def test_unseen_categories_are_missing_ones(style: Any) -> None:
     x, y = generated(600, 12, 0.1, 1)
     unseen, missing = x.copy(), x.copy()
     unseen[:, 2], missing[:, 2] = 77.5, np.nan
-    model = BoostingModel(stages=(5,), categories=style)
+    model = BoostingModel(stages=(5,), library=style)
     np.testing.assert_array_equal(ours(x, y, unseen, model), ours(x, y, missing, model))
 
 

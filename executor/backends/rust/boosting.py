@@ -20,11 +20,14 @@ from executor.backends.rust.boosting_categories import frequent, most_categories
 from executor.backends.rust.rows import Kernel, Rows
 from planner.ops import Fit
 from rust_exec import BinnedRows, BoostingModel
+from rust_exec.boosting import Library
 
 Params = Mapping[str, Any]  # by `planner.trees_boosting`, which says of what type
 
 _MAX_BYTES = 64 << 20
 _MOST_BINS = 255
+# XGBoost's `kRtEps`: what a split must gain at least.
+_LEAST_GAIN = 1e-6
 # HistGradientBoosting stops early by itself above so many rows.
 _STOPS = 10_000
 # Names of objectives and losses that need not be told apart.
@@ -70,15 +73,15 @@ def boosting(fits: Sequence[Fit], rows: Rows) -> list[np.ndarray] | str:
         seed=params["random_state"],
     )
     given = "max_bins" if library == "HistGradientBoosting" else "max_bin"
-    bins = min(params.get(given, _MOST_BINS), _MOST_BINS)
-    if most_categories(rows) > bins:
-        return f"a column has more than {bins} categories"
+    bins = params.get(given, 256 if library == "XGB" else 255)
+    if most_categories(rows) > min(bins, _MOST_BINS):
+        return f"a column has more than {min(bins, _MOST_BINS)} categories"
     weight = rows.weight
     if params.get("class_weight") is not None:
         balanced = compute_sample_weight(params["class_weight"], rows.y)
         weight = balanced if weight is None else weight * balanced
     scores = rust_exec.boosting(
-        _binned(rows, bins), rows.y, [model], weight=weight, threads=rows.threads
+        _binned(rows, bins, model.library), rows.y, [model], weight=weight, threads=rows.threads
     )[0]
     return [_predictions(scores[model.stages.index(size)], model) for size in sizes]
 
@@ -140,17 +143,15 @@ def _xgboost(params: Params, rows: Rows) -> BoostingModel | str:
         leaves=leaves or None,
         depth=depth or None,
         learning_rate=params.get("learning_rate", 0.3),
-        leaf_rows=1,
+        leaf_rows=0,
         leaf_curvature=params.get("min_child_weight", 1.0),
         l1=params.get("reg_alpha", 0.0),
         l2=params.get("reg_lambda", 1.0),
-        gain=params.get("gamma", 0.0),
+        gain=max(params.get("gamma", 0.0), _LEAST_GAIN),
         row_share=params.get("subsample", 1.0),
         column_share=params.get("colsample_bytree", 1.0),
         curvature=2.0,
-        stumps=True,
-        inherit=False,
-        categories="xgboost",
+        library="xgboost",
         # Fewer than that are told one from the rest.
         category_one_hot=params.get("max_cat_to_onehot", 4) - 1,
         category_most=params.get("max_cat_threshold", 64),
@@ -172,10 +173,9 @@ def _histogram(params: Params, rows: Rows) -> BoostingModel | str:
         leaf_rows=params.get("min_samples_leaf", 20),
         leaf_curvature=1e-3,
         l2=params.get("l2_regularization", 0.0),
-        stumps=True,
-        inherit=False,
+        column_share=params.get("max_features", 1.0),
+        library="histogram",
         level=level or 0.5,
-        categories="histogram",
     )
 
 
@@ -212,16 +212,21 @@ def _predictions(scores: np.ndarray, model: BoostingModel) -> np.ndarray:
             return np.asarray(scores[0])
 
 
-def _binned(rows: Rows, bins: int) -> BinnedRows:
+def _binned(rows: Rows, bins: int, cuts: Library) -> BinnedRows:
     """The bins of the rows: those of an earlier fit if they are the same."""
     digests = (part for block in (rows.train, rows.valid) for part in _digest(block))
-    key = (bins, rows.categorical, *digests)
+    key = (bins, cuts, rows.categorical, *digests)
     found = _cache.get(key)
     if found is not None:
         _cache.move_to_end(key)
         return found
     found = BinnedRows(
-        rows.train, rows.valid, max_bins=bins, categorical=rows.categorical, threads=rows.threads
+        rows.train,
+        rows.valid,
+        max_bins=bins,
+        cuts=cuts,
+        categorical=rows.categorical,
+        threads=rows.threads,
     )
     if found.nbytes <= _MAX_BYTES // 2:
         _cache[key] = found

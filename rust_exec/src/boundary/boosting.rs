@@ -7,9 +7,10 @@ use pyo3::prelude::*;
 use super::{borrow, check_matrix, check_threads, run, shaped, to_python};
 use crate::errors::KernelError;
 use crate::kernels::boosting::Prepared;
+use crate::kernels::boosting::cuts::{cut, most_bins};
 use crate::kernels::boosting::losses::Targets;
-use crate::kernels::boosting::options::{Categories, Loss, Options, Style};
-use crate::kernels::trees::bins::Bins;
+use crate::kernels::boosting::options::{Categories, Library, Loss, Options};
+use crate::kernels::trees::bins::{Bins, check_bins};
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<BinnedRows>()?;
@@ -36,9 +37,7 @@ struct Member {
     row_share: f64,
     row_interval: i64,
     column_share: f64,
-    stumps: bool,
-    inherit: bool,
-    categories: String,
+    library: String,
     category_one_hot: i64,
     category_most: i64,
     category_rows: i64,
@@ -70,15 +69,6 @@ impl Member {
                 return Err(KernelError::input("bad_option", message));
             }
         };
-        let style = match self.categories.as_str() {
-            "lightgbm" => Style::LightGbm,
-            "xgboost" => Style::XgBoost,
-            "histogram" => Style::Histogram,
-            other => {
-                let message = format!("there are no categories of {other:?}");
-                return Err(KernelError::input("bad_option", message));
-            }
-        };
         let options = Options {
             loss,
             learning_rate: self.learning_rate,
@@ -94,10 +84,8 @@ impl Member {
             row_share: self.row_share,
             row_interval: count(self.row_interval),
             column_share: self.column_share,
-            stumps: self.stumps,
-            inherit: self.inherit,
+            library: library(&self.library)?,
             categories: Categories {
-                style,
                 one_hot: count(self.category_one_hot),
                 most: count(self.category_most),
                 rows: count(self.category_rows),
@@ -110,6 +98,18 @@ impl Member {
     }
 }
 
+fn library(name: &str) -> Result<Library, KernelError> {
+    match name {
+        "lightgbm" => Ok(Library::LightGbm),
+        "xgboost" => Ok(Library::XgBoost),
+        "histogram" => Ok(Library::Histogram),
+        other => {
+            let message = format!("there is no library {other:?}");
+            Err(KernelError::input("bad_option", message))
+        }
+    }
+}
+
 /// See `rust_exec.BinnedRows`.
 #[pyclass(frozen)]
 struct BinnedRows {
@@ -119,13 +119,14 @@ struct BinnedRows {
 #[pymethods]
 impl BinnedRows {
     #[new]
-    #[pyo3(signature = (x_train, x_valid, *, max_bins=255, derived=Vec::new(), detect=true, categorical=Vec::new(), threads=1))]
     #[expect(clippy::too_many_arguments)]
+    #[pyo3(signature = (x_train, x_valid, *, max_bins=255, cuts="even", derived=Vec::new(), detect=true, categorical=Vec::new(), threads=1))]
     fn new(
         py: Python<'_>,
         x_train: &Bound<'_, PyAny>,
         x_valid: &Bound<'_, PyAny>,
         max_bins: i64,
+        cuts: &str,
         derived: Vec<Vec<i64>>,
         detect: bool,
         categorical: Vec<i64>,
@@ -141,7 +142,15 @@ impl BinnedRows {
             let max_bins = usize::try_from(max_bins).unwrap_or(0);
             let categorical = flags(&categorical, x.ncols())?;
             let all = |n: usize| (0..n as u32).collect::<Vec<u32>>();
-            let bins = Bins::fit(x, &all(x.nrows()), &categorical, max_bins, &workers)?;
+            let rows = all(x.nrows());
+            let bins = if cuts == "even" {
+                Bins::fit(x, &rows, &categorical, max_bins, &workers)?
+            } else {
+                let library = library(cuts)?;
+                check_bins(max_bins, most_bins(library))?;
+                let cut = |values: &mut Vec<f64>, missing| cut(library, values, missing, max_bins);
+                Bins::fit_by(x, &rows, &categorical, max_bins, &workers, &cut)?
+            };
             let codes = bins.apply(valid, &all(valid.nrows()), &workers)?;
             Prepared::new(bins, codes, &derived, detect)
         })?;

@@ -7,7 +7,7 @@
 //! category of XGBoost that is told from the rest.
 
 use super::histogram::{CELLS, Cells};
-use super::options::{Categories, Style};
+use super::options::{Categories, Library};
 use super::split::{Found, NOTHING, Search};
 use super::tree::Codes;
 use crate::kernels::trees::bins::{Bins, MISSING};
@@ -92,17 +92,17 @@ impl<'a> Judge<'a> {
             second,
             own,
             floor: own + own * NOTHING + rules.gain,
-            least: rules.least(node.rows, second),
+            least: rules.least_of(node.rows, second),
             rate: node.rows as f64 / second,
         }
     }
 
     fn best(&self, cells: &Cells, bins: usize) -> Option<Choice> {
         let Categories { most, one_hot, .. } = self.categories;
-        match self.categories.style {
-            Style::LightGbm if bins <= one_hot => self.one_against_rest(cells, bins, false),
-            Style::XgBoost if bins <= one_hot => self.one_against_rest(cells, bins, true),
-            Style::LightGbm => {
+        match self.search.rules.library {
+            Library::LightGbm if bins <= one_hot => self.one_against_rest(cells, bins, false),
+            Library::XgBoost if bins <= one_hot => self.one_against_rest(cells, bins, true),
+            Library::LightGbm => {
                 let order = self.order(cells, 0..bins, |first, second| {
                     let enough = self.rows(second) >= self.categories.smooth;
                     enough.then(|| first / (second + self.categories.smooth))
@@ -110,7 +110,7 @@ impl<'a> Judge<'a> {
                 let most = most.min(order.used.div_ceil(2));
                 self.ends(cells, &order, [most, most])
             }
-            Style::XgBoost => {
+            Library::XgBoost => {
                 let rules = self.search.rules;
                 let order = self.order(cells, 0..bins, |first, second| {
                     let some = second >= rules.leaf_curvature && second > 0.0;
@@ -123,7 +123,7 @@ impl<'a> Judge<'a> {
                 let most = bins.min(most).saturating_sub(1);
                 self.ends(cells, &order, [most, most])
             }
-            Style::Histogram => {
+            Library::Histogram => {
                 let codes = (0..bins).chain([MISSING as usize]);
                 let order = self.order(cells, codes, |first, second| {
                     let enough = second * self.rate >= self.categories.smooth;
@@ -176,7 +176,7 @@ impl<'a> Judge<'a> {
 
     /// The first and the last codes in their order, up to `most` of them.
     fn ends(&self, cells: &Cells, order: &Order, most: [usize; 2]) -> Option<Choice> {
-        let lightgbm = self.categories.style == Style::LightGbm;
+        let lightgbm = self.search.rules.library == Library::LightGbm;
         let more_l2 = if lightgbm { self.categories.l2 } else { 0.0 };
         let place = |taken: usize, back: bool| if back { order.used - 1 - taken } else { taken };
         let mut best: Option<(bool, usize, i64)> = None;
@@ -279,7 +279,7 @@ impl<'a> Judge<'a> {
         codes: impl Iterator<Item = usize>,
         key: impl Fn(f64, f64) -> Option<f64>,
     ) -> Order {
-        let backward = self.categories.style == Style::Histogram;
+        let backward = self.search.rules.library == Library::Histogram;
         let mut keyed = [0u64; CELLS];
         let mut used = 0;
         for code in codes {

@@ -2,15 +2,21 @@ use ndarray::Array2;
 
 use super::Prepared;
 use super::losses::Targets;
-use super::options::{Categories, Options, Style};
+use super::options::{Categories, Library, Options};
 use super::tree::{Codes, Split};
 use crate::kernels::trees::bins::Bins;
 use crate::kernels::workers::Workers;
 
-const STYLES: [Style; 3] = [Style::LightGbm, Style::XgBoost, Style::Histogram];
+const LIBRARIES: [Library; 3] = [Library::LightGbm, Library::XgBoost, Library::Histogram];
 
 /// One round on one column of categories, whose leaves are means where nothing is penalised.
-fn fit(x: &[f64], y: &[f64], valid: &[f64], categories: Categories, options: Options) -> Vec<f64> {
+fn fit(
+    x: &[f64],
+    y: &[f64],
+    valid: &[f64],
+    (library, categories): (Library, Categories),
+    options: Options,
+) -> Vec<f64> {
     let workers = Workers::new(1).unwrap();
     let column = |values: &[f64]| Array2::from_shape_fn((values.len(), 1), |(row, _)| values[row]);
     let rows = |n: usize| (0..n as u32).collect::<Vec<u32>>();
@@ -21,6 +27,7 @@ fn fit(x: &[f64], y: &[f64], valid: &[f64], categories: Categories, options: Opt
         stages: vec![1],
         learning_rate: 1.0,
         leaf_rows: 1,
+        library,
         categories,
         ..options
     };
@@ -28,15 +35,15 @@ fn fit(x: &[f64], y: &[f64], valid: &[f64], categories: Categories, options: Opt
     data.boost(targets, &options, &workers).unwrap()
 }
 
-fn plain(style: Style, one_hot: usize) -> Categories {
-    Categories {
-        style,
+fn plain(library: Library, one_hot: usize) -> (Library, Categories) {
+    let categories = Categories {
         one_hot,
         most: 255,
         rows: 1,
         l2: 0.0,
         smooth: 1e-6,
-    }
+    };
+    (library, categories)
 }
 
 fn near(found: &[f64], wanted: &[f64]) {
@@ -80,12 +87,12 @@ fn one_split_parts_the_categories_with_high_targets_from_the_others() {
     let y: Vec<f64> = x.iter().map(|code| code % 2.0).collect();
     let valid: Vec<f64> = (0..10).map(f64::from).collect();
     let wanted: Vec<f64> = valid.iter().map(|code| code % 2.0).collect();
-    for style in STYLES {
+    for library in LIBRARIES {
         let found = fit(
             &x,
             &y,
             &valid,
-            plain(style, 3),
+            plain(library, 3),
             Options {
                 leaves: 2,
                 ..Options::default()
@@ -102,15 +109,21 @@ fn one_category_is_told_from_the_rest() {
         .iter()
         .map(|&code| [9.0, 0.0, 8.0, 1.0][code as usize])
         .collect();
-    for style in [Style::LightGbm, Style::XgBoost] {
+    for library in [Library::LightGbm, Library::XgBoost] {
         let two = Options {
             leaves: 2,
             ..Options::default()
         };
-        let found = fit(&x, &y, &[0.0, 1.0, 2.0, 3.0], plain(style, 4), two.clone());
+        let found = fit(
+            &x,
+            &y,
+            &[0.0, 1.0, 2.0, 3.0],
+            plain(library, 4),
+            two.clone(),
+        );
         // The first and the second gain the same alone, both as far from the mean.
         near(&found, &[9.0, 3.0, 3.0, 3.0]);
-        let found = fit(&x, &y, &[0.0, 1.0, 2.0, 3.0], plain(style, 3), two);
+        let found = fit(&x, &y, &[0.0, 1.0, 2.0, 3.0], plain(library, 3), two);
         near(&found, &[8.5, 0.5, 8.5, 0.5]);
     }
 }
@@ -127,12 +140,12 @@ fn missing_and_unseen_values_go_where_the_library_sends_them() {
         leaves: 2,
         ..Options::default()
     };
-    for style in STYLES {
+    for library in LIBRARIES {
         let found = fit(
             &x,
             &y,
             &[0.0, 1.0, f64::NAN, 7.0],
-            plain(style, 3),
+            plain(library, 3),
             two.clone(),
         );
         near(&found, &[6.0, 0.0, 0.0, 0.0]);
@@ -142,12 +155,12 @@ fn missing_and_unseen_values_go_where_the_library_sends_them() {
         .iter()
         .map(|&code| if code == 1.0 { 0.0 } else { 6.0 })
         .collect();
-    for style in STYLES {
+    for library in LIBRARIES {
         let found = fit(
             &x,
             &y,
             &[0.0, 1.0, f64::NAN, 7.0],
-            plain(style, 3),
+            plain(library, 3),
             two.clone(),
         );
         near(&found, &[6.0, 0.0, 6.0, 6.0]);
@@ -157,7 +170,7 @@ fn missing_and_unseen_values_go_where_the_library_sends_them() {
         .map(|row| f64::from(u8::from(row % 3 == 0)))
         .collect();
     let y: Vec<f64> = x.iter().map(|&code| -6.0 * code).collect();
-    let found = fit(&x, &y, &[f64::NAN], plain(Style::Histogram, 0), two);
+    let found = fit(&x, &y, &[f64::NAN], plain(Library::Histogram, 0), two);
     near(&found, &[0.0]);
 }
 
@@ -174,8 +187,8 @@ fn rare_categories_are_in_no_set_and_sets_grow_by_enough_rows() {
         ..Options::default()
     };
     let valid = [0.0, 3.0];
-    let common = plain(Style::LightGbm, 0);
-    let found = fit(&x, &y, &valid, common, two.clone());
+    let (library, common) = plain(Library::LightGbm, 0);
+    let found = fit(&x, &y, &valid, (library, common), two.clone());
     near(&found, &[0.0, 90.0]);
     for other in [
         Categories {
@@ -185,25 +198,26 @@ fn rare_categories_are_in_no_set_and_sets_grow_by_enough_rows() {
         Categories { rows: 5, ..common },
         Categories { most: 0, ..common },
     ] {
-        let found = fit(&x, &y, &valid, other, two.clone());
+        let found = fit(&x, &y, &valid, (library, other), two.clone());
         assert!(found[1] < 10.0, "{found:?}");
     }
     // The added penalty is that of the leaves of a set, too.
-    let found = fit(&x, &y, &valid, Categories { l2: 4.0, ..common }, two);
+    let other = Categories { l2: 4.0, ..common };
+    let found = fit(&x, &y, &valid, (library, other), two);
     let mean = 90.0 * 4.0 / 304.0;
     near(&found[1..], &[mean + (90.0 - mean) * 4.0 / 8.0]);
 }
 
 #[test]
 fn one_category_and_none_give_the_mean() {
-    for style in STYLES {
+    for library in LIBRARIES {
         for value in [2.0, f64::NAN] {
             let y: Vec<f64> = (0..40).map(f64::from).collect();
             let found = fit(
                 &[value; 40],
                 &y,
                 &[2.0, f64::NAN],
-                plain(style, 3),
+                plain(library, 3),
                 Options::default(),
             );
             near(&found, &[19.5, 19.5]);

@@ -6,14 +6,16 @@
 
 use std::collections::BinaryHeap;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use super::candidates::{Best, Waiting};
-use super::categories::unordered;
-use super::histogram::{CELLS, Cells, Input, Packing, add, subtract};
-use super::layout::{Group, Tile};
-use super::options::Options;
-use super::split::{Found, Node, Rules, Search};
+use super::histogram::{CELLS, Cells, Input, add, subtract};
+use super::layout::Group;
+use super::nodes::{Gradients, Grown, Leaf};
+use super::options::{Library, Options};
+use super::sample::Random;
+use super::shelf::{Shelf, shelves};
+use super::split::{Node, Rules, Search};
 use super::tree::{Split, Tree};
 use crate::kernels::trees::bins::Bins;
 use crate::kernels::workers::Workers;
@@ -25,19 +27,6 @@ const SPARE: usize = 0;
 /// Additions below which starting threads costs more than they save.
 const WORTH_THREADS: usize = 1 << 17;
 
-type Pool = Vec<Vec<Cells>>;
-
-/// A tile, the group that it belongs to, and its histograms by place.
-struct Shelf {
-    group: usize,
-    tile: Tile,
-    /// Features and their numbers of bins.
-    features: Vec<(u32, usize)>,
-    /// By bit: features whose codes have no order.
-    unordered: u16,
-    pool: Mutex<Pool>,
-}
-
 /// Grows trees on one set of features.
 pub struct Grower<'a> {
     bins: &'a Bins,
@@ -47,37 +36,6 @@ pub struct Grower<'a> {
     places: usize,
 }
 
-/// A leaf, of these places of the row numbers.
-#[derive(Debug, Clone)]
-pub struct Leaf {
-    pub rows: Range<usize>,
-    total: i64,
-    depth: usize,
-    /// Where its histograms are kept.
-    place: Option<usize>,
-    found: Option<Found>,
-    /// Penalty of its value, beside that of all leaves.
-    more_l2: f64,
-    /// By tile and bit: the features that may be split in it.
-    open: Vec<u16>,
-    /// The split above it, and whether it is on its left.
-    above: Option<(usize, bool)>,
-}
-
-/// Gradients that a tree is fitted to.
-#[derive(Clone, Copy)]
-pub struct Gradients<'a> {
-    /// By row of the training set.
-    pub packed: &'a [i64],
-    pub packing: Packing,
-}
-
-/// A tree with leaf values before the learning rate, and the rows of its leaves.
-pub struct Grown {
-    pub tree: Tree,
-    pub leaves: Vec<Leaf>,
-}
-
 impl<'a> Grower<'a> {
     pub fn new(
         bins: &'a Bins,
@@ -85,19 +43,7 @@ impl<'a> Grower<'a> {
         used: &dyn Fn(u32) -> bool,
         workers: &'a Workers,
     ) -> Self {
-        let mut shelves = Vec::new();
-        for (group, features) in groups.iter().enumerate() {
-            for tile in features.tiles(bins, used) {
-                let counted = tile.features.iter().map(|&f| (f, bins.count(f as usize)));
-                shelves.push(Shelf {
-                    group,
-                    features: counted.collect(),
-                    unordered: unordered(bins, &tile.features),
-                    tile,
-                    pool: Mutex::default(),
-                });
-            }
-        }
+        let shelves = shelves(bins, groups, used);
         let width: usize = shelves.iter().map(|shelf| shelf.tile.width).sum();
         let places = KEPT / (width * size_of::<Cells>()).max(1);
         Self {
@@ -110,16 +56,17 @@ impl<'a> Grower<'a> {
     }
 
     /// Grows a tree on `rows`, which come back in the order of its leaves. `whole` says that they
-    /// are all rows in their own order.
+    /// are all rows in their own order; `random` draws features, where nodes do.
     pub fn grow(
         &self,
         gradients: Gradients<'_>,
         options: &Options,
+        random: &mut Random,
         rows: &mut [u32],
         spare: &mut [u32],
         whole: bool,
     ) -> Grown {
-        let rules = Rules::of(options, rows.len());
+        let rules = Rules::of(options, gradients.constant, rows.len());
         let sum = |rows: &[u32]| {
             let each = rows.iter().map(|&row| gradients.packed[row as usize]);
             each.fold(0i64, i64::wrapping_add)
@@ -129,6 +76,7 @@ impl<'a> Grower<'a> {
             gradients,
             rules,
             options,
+            random,
             free: Vec::new(),
             used: 1,
             splits: Vec::new(),
@@ -139,7 +87,7 @@ impl<'a> Grower<'a> {
                 place: None,
                 found: None,
                 more_l2: 0.0,
-                open: vec![u16::MAX; self.shelves.len()],
+                open: Vec::new(),
                 above: None,
             }],
             waiting: BinaryHeap::new(),
@@ -173,7 +121,7 @@ impl<'a> Grower<'a> {
         node: Node,
         place: usize,
         parent: Option<(usize, Node)>,
-        open: &[u16],
+        open: (&[u16], &[u16]),
     ) -> (Best, Best) {
         let packed = growth.gradients.packed;
         let gathered: Vec<i64>;
@@ -184,14 +132,23 @@ impl<'a> Grower<'a> {
                 &gathered
             }
         };
-        let inputs: Vec<Input> = self
-            .groups
-            .iter()
-            .map(|group| Input::of(group, rows, values))
-            .collect();
+        let ones = vec![
+            1;
+            if growth.rules.counts() {
+                values.len()
+            } else {
+                0
+            }
+        ];
+        let inputs = |values: &[i64]| -> Vec<Input> {
+            let groups = self.groups.iter();
+            groups.map(|group| Input::of(group, rows, values)).collect()
+        };
+        let sets = [(inputs(values), values), (inputs(&ones), &ones)];
+        let sets = &sets[..growth.sets()];
         let work = |at: usize| {
             let shelf = &self.shelves[at];
-            if open[at] == 0 {
+            if growth.options.library == Library::LightGbm && open.0[at] | open.1[at] == 0 {
                 return ((None, 0), (None, 0));
             }
             let mut pool = shelf.pool.lock().unwrap_or_else(PoisonError::into_inner);
@@ -202,22 +159,25 @@ impl<'a> Grower<'a> {
             }
             let mut cells = std::mem::take(&mut pool[place]);
             cells.clear();
-            cells.resize(width, [0; CELLS]);
-            match &inputs[shelf.group] {
-                Input::Rows => add(&mut cells, &shelf.tile, rows, values),
-                Input::Sums(sums) => add(&mut cells, &shelf.tile, None, sums),
-                Input::Codes(codes) => add(&mut cells, &shelf.tile, Some(codes), values),
+            cells.resize(width * sets.len(), [0; CELLS]);
+            for (cells, (inputs, values)) in cells.chunks_mut(width).zip(sets) {
+                match &inputs[shelf.group] {
+                    Input::Rows => add(cells, &shelf.tile, rows, values),
+                    Input::Sums(sums) => add(cells, &shelf.tile, None, sums),
+                    Input::Codes(codes) => add(cells, &shelf.tile, Some(codes), values),
+                }
             }
-            let seek = |cells: &[Cells], node: Node| {
+            let seek = |cells: &[Cells], node: Node, open: u16| {
                 let search = Search {
-                    cells,
+                    cells: &cells[..width],
+                    counts: (sets.len() > 1).then(|| &cells[width..]),
                     features: &shelf.features,
-                    open: open[at],
+                    open,
                     node,
                     rules: &growth.rules,
                     packing: &growth.gradients.packing,
                 };
-                if growth.may_split(&node) {
+                if open != 0 && growth.may_split(&node) {
                     search.run(shelf.unordered)
                 } else {
                     (None, 0)
@@ -226,9 +186,9 @@ impl<'a> Grower<'a> {
             let sibling = parent.map_or((None, 0), |(place, node)| {
                 let above = &mut pool[place];
                 subtract(above, &cells);
-                seek(above, node)
+                seek(above, node, open.1[at])
             });
-            let own = seek(&cells, node);
+            let own = seek(&cells, node, open.0[at]);
             pool[place] = cells;
             (own, sibling)
         };
@@ -248,6 +208,7 @@ struct Growth<'g, 'a> {
     gradients: Gradients<'g>,
     rules: Rules,
     options: &'g Options,
+    random: &'g mut Random,
     /// Places of histograms that are free again, and how many were ever used.
     free: Vec<usize>,
     used: usize,
@@ -258,6 +219,8 @@ struct Growth<'g, 'a> {
 
 impl Growth<'_, '_> {
     fn root(&mut self, rows: &[u32], whole: bool) {
+        let all = vec![u16::MAX; self.grower.shelves.len()];
+        self.leaves[0].open = self.drawn().unwrap_or(all);
         let node = self.node(0);
         if !self.may_split(&node) {
             return;
@@ -265,10 +228,29 @@ impl Growth<'_, '_> {
         let place = self.place();
         let given = (!whole).then_some(rows);
         let at = place.unwrap_or(SPARE);
-        let (found, _) = self
-            .grower
-            .measure(self, given, node, at, None, &self.leaves[0].open);
+        let open = self.leaves[0].open.as_slice();
+        let open = (open, open);
+        let (found, _) = self.grower.measure(self, given, node, at, None, open);
         self.keep(0, place, found);
+    }
+
+    /// By tile and bit: the features that are drawn for a node, if they are.
+    fn drawn(&mut self) -> Option<Vec<u16>> {
+        let all = self.grower.bins.features;
+        let wanted = self.options.columns(all);
+        if self.options.library != Library::Histogram || wanted >= all {
+            return None;
+        }
+        let mut used = vec![false; all];
+        let chosen = self.random.choose(all, wanted);
+        chosen.iter().for_each(|&f| used[f as usize] = true);
+        let bits = |shelf: &Shelf| shelf.bits(&|f| used[f as usize]);
+        Some(self.grower.shelves.iter().map(bits).collect())
+    }
+
+    /// Histograms of a feature: of gradients, and of rows if they are counted.
+    fn sets(&self) -> usize {
+        1 + usize::from(self.rules.counts())
     }
 
     /// Splits a leaf: its left side takes its number, the right one is the last leaf.
@@ -288,7 +270,8 @@ impl Growth<'_, '_> {
         let left = split.partition(column, &mut rows[range.clone()], spare);
         let middle = range.start + left;
         if found.missing_left.is_none() {
-            split.missing_left = found.unseen_left(self.grower.bins, left, range.len());
+            let library = self.options.library;
+            split.missing_left = found.unseen_left(library, self.grower.bins, left, range.len());
         }
         let number = self.splits.len();
         if let Some((above, is_left)) = here.above {
@@ -300,19 +283,21 @@ impl Growth<'_, '_> {
             }) = number as i32;
         }
         self.splits.push(split);
-        let child = |rows: Range<usize>, total: i64, is_left: bool| Leaf {
+        let open = (self.drawn(), self.drawn());
+        let child = |rows: Range<usize>, total: i64, is_left: bool, open: Option<Vec<u16>>| Leaf {
             rows,
             total,
             depth: here.depth + 1,
             place: None,
             found: None,
             more_l2: found.more_l2,
-            open: here.open.clone(),
+            open: open.unwrap_or_else(|| here.open.clone()),
             above: Some((number, is_left)),
         };
         let rest = here.total.wrapping_sub(found.left);
-        self.leaves[leaf] = child(range.start..middle, found.left, true);
-        self.leaves.push(child(middle..range.end, rest, false));
+        self.leaves[leaf] = child(range.start..middle, found.left, true, open.0);
+        self.leaves
+            .push(child(middle..range.end, rest, false, open.1));
         let right = self.leaves.len() - 1;
         let left_is_small = left <= range.len() - left;
         let (small, large) = if left_is_small {
@@ -335,7 +320,9 @@ impl Growth<'_, '_> {
             let place = if wanted.0 { self.place() } else { None };
             let part = &rows[self.leaves[small].rows.clone()];
             let at = place.unwrap_or(SPARE);
-            let (sibling, open) = (Some((above, many)), &self.leaves[small].open);
+            let sibling = Some((above, many));
+            let open = |leaf: usize| self.leaves[leaf].open.as_slice();
+            let open = (open(small), open(large));
             let (own, other) = self
                 .grower
                 .measure(self, Some(part), few, at, sibling, open);
@@ -350,7 +337,8 @@ impl Growth<'_, '_> {
                 let place = self.place();
                 let part = &rows[self.leaves[leaf].rows.clone()];
                 let at = place.unwrap_or(SPARE);
-                let open = &self.leaves[leaf].open;
+                let open = self.leaves[leaf].open.as_slice();
+                let open = (open, open);
                 let (own, _) = self.grower.measure(self, Some(part), node, at, None, open);
                 self.keep(leaf, place, own);
             }
@@ -363,7 +351,7 @@ impl Growth<'_, '_> {
                 let here = &mut self.leaves[leaf];
                 here.found = Some(found);
                 here.place = place;
-                if self.options.inherit {
+                if self.options.library == Library::LightGbm {
                     here.open = best.open;
                 }
                 let gain = found.gain;
@@ -376,7 +364,7 @@ impl Growth<'_, '_> {
     fn place(&mut self) -> Option<usize> {
         self.free.pop().or_else(|| {
             let next = self.used;
-            (next < self.grower.places).then(|| {
+            (next < self.grower.places / self.sets()).then(|| {
                 self.used += 1;
                 next
             })
@@ -394,7 +382,7 @@ impl Growth<'_, '_> {
     /// Whether two sides could each have what a leaf must have.
     fn may_split(&self, node: &Node) -> bool {
         let (_, second) = self.gradients.packing.unpack(node.total);
-        let least = self.rules.least(node.rows, second);
+        let least = self.rules.least();
         node.rows >= 2 * self.options.leaf_rows.max(1) && second >= 2.0 * least
     }
 }

@@ -5,30 +5,34 @@
 //! targets and options. Output: raw scores of those rows after each asked number of rounds.
 //!
 //! What is the libraries': losses with their second derivatives, initial scores, penalties and
-//! limits, leaves renewed to quantiles, missing values tried on both sides. What is not: the
-//! random draws, the bins, and gradients of at least 14 bits beside the rounding of sums, so that
-//! scores are the libraries' in distribution only.
+//! limits, bins of up to 2^16 rows, which of equal splits is taken, leaves renewed to quantiles,
+//! missing values tried on both sides. What is not: the random draws, and gradients of at least 14
+//! bits beside the rounding of sums, so that scores are the libraries' in distribution only.
 
 mod candidates;
 mod categories;
 #[cfg(test)]
 mod categories_tests;
+pub mod cuts;
 mod grow;
 mod histogram;
 mod layout;
 pub mod losses;
+mod nodes;
 pub mod options;
 mod sample;
+mod shelf;
 mod split;
 #[cfg(test)]
 mod tests;
 mod tree;
 
-use self::grow::{Gradients, Grower, Grown};
+use self::grow::Grower;
 use self::histogram::Packing;
 use self::layout::{Group, groups};
 use self::losses::{Targets, derivatives, initial, quantile};
-use self::options::Options;
+use self::nodes::{Gradients, Grown};
+use self::options::{Library, Options};
 use self::sample::Random;
 use crate::errors::KernelError;
 use crate::kernels::trees::bins::Bins;
@@ -85,6 +89,26 @@ impl Prepared {
         self.bins.codes.len() + self.valid.len() + factors
     }
 
+    /// The features that trees draw from: all, or those that LightGBM keeps, which have a split
+    /// that leaves enough rows on both sides.
+    fn usable(&self, options: &Options) -> Vec<u32> {
+        let all = 0..self.bins.features as u32;
+        if options.column_share >= 1.0 || options.library != Library::LightGbm {
+            return all.collect();
+        }
+        let splits = |f: &u32| {
+            let mut counts = [0usize; 256];
+            let codes = self.bins.column(*f as usize);
+            codes.iter().for_each(|&code| counts[code as usize] += 1);
+            let mut left = 0;
+            counts.iter().any(|count| {
+                left += count;
+                left.min(codes.len() - left) >= options.leaf_rows.max(1)
+            })
+        };
+        all.filter(splits).collect()
+    }
+
     /// Raw scores (stages, outputs, rows to predict) of one model.
     pub fn boost(
         &self,
@@ -116,6 +140,8 @@ struct Model<'a> {
     targets: Targets<'a>,
     options: &'a Options,
     random: Random,
+    /// Features to draw from.
+    usable: Vec<u32>,
     /// Scores of training rows and of those to predict, by output.
     scores: Vec<Vec<f64>>,
     valid: Vec<Vec<f64>>,
@@ -140,6 +166,7 @@ impl<'a> Model<'a> {
             targets,
             options,
             random: Random::new(options.seed),
+            usable: data.usable(options),
             scores: start.iter().map(|&s| vec![s; n]).collect(),
             valid: start.iter().map(|&s| vec![s; m]).collect(),
             first: vec![vec![0.0; n]; outputs],
@@ -159,12 +186,7 @@ impl<'a> Model<'a> {
         workers: &Workers,
     ) -> Result<(), KernelError> {
         let (options, n) = (self.options, self.data.bins.rows);
-        if options.row_share < 1.0 && round.is_multiple_of(options.row_interval) {
-            let wanted = ((n as f64 * options.row_share) as usize).clamp(1, n);
-            let chosen = self.random.choose(n, wanted);
-            let left = unchosen(n, &chosen);
-            self.sampled = Some((chosen, left));
-        }
+        let draws_rows = options.row_share < 1.0 && round.is_multiple_of(options.row_interval);
         let loss = options.loss;
         derivatives(
             loss,
@@ -174,6 +196,9 @@ impl<'a> Model<'a> {
             &mut self.second,
         );
         for output in 0..loss.outputs() {
+            if draws_rows && (output == 0 || options.library == Library::XgBoost) {
+                self.sampled = Some(self.random.part(n, options.row_share));
+            }
             let few = self.few_columns(workers);
             let grower = few.as_ref().unwrap_or(whole);
             let (first, second) = (&self.first[output], &self.second[output]);
@@ -191,11 +216,12 @@ impl<'a> Model<'a> {
             let gradients = Gradients {
                 packed: &self.packed,
                 packing,
+                constant: second.is_empty(),
             };
             let all = sampled.is_none();
-            let rows = &mut self.rows;
-            let grown = grower.grow(gradients, options, rows, &mut self.spare, all);
-            if grown.tree.splits.is_empty() && !options.stumps {
+            let (random, rows) = (&mut self.random, &mut self.rows);
+            let grown = grower.grow(gradients, options, random, rows, &mut self.spare, all);
+            if grown.tree.splits.is_empty() && options.library == Library::LightGbm {
                 continue;
             }
             self.apply(output, grown);
@@ -208,17 +234,13 @@ impl<'a> Model<'a> {
     where
         'a: 'w,
     {
-        let features = self.data.bins.features;
-        let usable: Vec<u32> = (0..features as u32)
-            .filter(|&f| self.data.bins.count(f as usize) > 0)
-            .collect();
-        let wanted = (usable.len() as f64 * self.options.column_share).round() as usize;
-        if self.options.column_share >= 1.0 || wanted >= usable.len() {
+        let wanted = self.options.columns(self.usable.len());
+        if self.options.library == Library::Histogram || wanted >= self.usable.len() {
             return None;
         }
-        let mut used = vec![false; features];
-        for place in self.random.choose(usable.len(), wanted.max(1)) {
-            used[usable[place as usize] as usize] = true;
+        let mut used = vec![false; self.data.bins.features];
+        for place in self.random.choose(self.usable.len(), wanted) {
+            used[self.usable[place as usize] as usize] = true;
         }
         let (bins, groups) = (&self.data.bins, &self.data.groups);
         Some(Grower::new(bins, groups, &|f| used[f as usize], workers))
@@ -266,10 +288,4 @@ impl<'a> Model<'a> {
             *value = quantile(pairs.collect(), level, weights.is_some());
         }
     }
-}
-
-fn unchosen(n: usize, chosen: &[u32]) -> Vec<u32> {
-    let mut next = chosen.iter().peekable();
-    let is_left = |row: &u32| next.next_if_eq(&row).is_none();
-    (0..n as u32).filter(is_left).collect()
 }

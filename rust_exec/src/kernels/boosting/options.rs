@@ -56,18 +56,26 @@ impl Loss {
     }
 }
 
-/// Whose splits those of categories are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+/// Whose conventions trees follow where the libraries differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Library {
+    /// Rows are drawn every `row_interval` rounds, features for every tree, among those that
+    /// `leaf_rows` lets split. A tree without a split is left out. A feature that has no split in
+    /// a node is not tried below it. Of equal splits that with the highest threshold is taken.
+    /// Rows of a side are estimated, bin by bin, from second derivatives.
+    #[default]
     LightGbm,
+    /// Rows and features are drawn for every tree. Of equal splits that with the lowest threshold
+    /// is taken. A leaf may have any number of rows.
     XgBoost,
+    /// Features are drawn for every node. Of equal splits that with the lowest threshold is
+    /// taken. The rows of a side are counted.
     Histogram,
 }
 
 /// How features are split whose codes have no order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Categories {
-    pub style: Style,
     /// With at most so many categories one is told from the rest; not in HistGradientBoosting.
     pub one_hot: usize,
     /// Most categories on one side (LightGBM), or one more than that (XGBoost).
@@ -84,7 +92,6 @@ impl Default for Categories {
     /// LightGBM's, which counts missing values as a category where it says 4 for one-hot.
     fn default() -> Self {
         Self {
-            style: Style::LightGbm,
             one_hot: 3,
             most: 32,
             rows: 100,
@@ -105,8 +112,7 @@ pub struct Options {
     pub leaves: usize,
     /// Most splits above a leaf.
     pub depth: usize,
-    /// Fewest rows of a leaf. Where second derivatives vary, a side's rows are estimated from
-    /// its share of them, as LightGBM does.
+    /// Fewest rows of a leaf.
     pub leaf_rows: usize,
     /// Least sum of second derivatives of a leaf.
     pub leaf_curvature: f64,
@@ -114,17 +120,12 @@ pub struct Options {
     pub l2: f64,
     /// A split must gain more than this.
     pub gain: f64,
-    /// Share of the rows that a tree is grown on, drawn again every `row_interval` rounds.
+    /// Share of the rows that a tree is grown on, and rounds after which they are drawn again.
     pub row_share: f64,
     pub row_interval: usize,
-    /// Share of the features that a tree may use.
+    /// Share of the features that a tree, or a node, may use.
     pub column_share: f64,
-    /// Whether a tree that finds no split still moves the score by its root's value (XGBoost and
-    /// HistGradientBoosting), or is left out (LightGBM).
-    pub stumps: bool,
-    /// Whether a feature that has no split in a node is not tried below it (LightGBM). Without
-    /// penalties a part has no split either, mostly.
-    pub inherit: bool,
+    pub library: Library,
     pub categories: Categories,
     pub seed: u64,
 }
@@ -146,8 +147,7 @@ impl Default for Options {
             row_share: 1.0,
             row_interval: 1,
             column_share: 1.0,
-            stumps: false,
-            inherit: true,
+            library: Library::LightGbm,
             categories: Categories::default(),
             seed: 0,
         }
@@ -202,6 +202,17 @@ impl Options {
             )),
             None => Ok(self),
         }
+    }
+
+    /// How many of `features` are drawn.
+    pub fn columns(&self, features: usize) -> usize {
+        let wanted = features as f64 * self.column_share;
+        let wanted = match self.library {
+            Library::LightGbm => wanted.round(),
+            Library::XgBoost => f64::from(features as f32 * self.column_share as f32).floor(),
+            Library::Histogram => wanted.ceil(),
+        };
+        (wanted as usize).clamp(1, features.max(1))
     }
 
     /// Rounds that are run.

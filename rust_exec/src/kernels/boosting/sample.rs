@@ -16,6 +16,14 @@ impl Random {
         z ^ (z >> 31)
     }
 
+    /// The numbers below `of`, in two parts: each is in the first with a probability of `share`,
+    /// on its own, as LightGBM and XGBoost draw rows.
+    pub fn part(&mut self, of: usize, share: f64) -> (Vec<u32>, Vec<u32>) {
+        // Of 2^64; a share of one is not asked.
+        let limit = (share * 2f64.powi(64)) as u64;
+        (0..of as u32).partition(|_| self.next() < limit)
+    }
+
     /// `wanted` of the numbers below `of`, each choice as likely (selection sampling).
     pub fn choose(&mut self, of: usize, wanted: usize) -> Vec<u32> {
         let mut chosen = Vec::with_capacity(wanted.min(of));

@@ -1,9 +1,10 @@
 use ndarray::{Array2, ArrayView2};
 
 use super::Prepared;
+use super::cuts::{cut, most_bins};
 use super::histogram::Packing;
 use super::losses::{Targets, initial, quantile};
-use super::options::{Categories, Loss, Options};
+use super::options::{Categories, Library, Loss, Options};
 use super::sample::Random;
 use super::split::Rules;
 use super::tree::Split;
@@ -248,7 +249,7 @@ fn penalties_shrink_leaves() {
         l2: 3.0,
         ..Options::default()
     };
-    let rules = Rules::of(&options, 1);
+    let rules = Rules::of(&options, true, 1);
     assert_eq!(rules.value(8.0, 3.0), -1.0);
     assert_eq!(rules.value(-8.0, 3.0), 1.0);
     assert_eq!(rules.value(1.0, 3.0).abs(), 0.0);
@@ -330,4 +331,69 @@ fn wrong_options_and_targets_are_input_errors() {
         Some("shape_mismatch")
     );
     assert_eq!(check(Loss::Squared, &[1.0], Some(&[1.0])), None);
+}
+
+#[test]
+fn bins_are_cut_where_the_libraries_cut_them() {
+    let edges = |library, values: &[f64], missing, bins| cut(library, values, missing, bins).0;
+    let all = [Library::LightGbm, Library::XgBoost, Library::Histogram];
+    let few = [-2.0, -1.0, -1.0, -1.0, 0.0, 4.0, 4.0, 4.0, 6.0, 8.0];
+    // At least three rows in a bin, zero in one of its own.
+    let lightgbm = vec![-1e-35, 1e-35, 5.0];
+    assert_eq!(edges(Library::LightGbm, &few, false, 255), lightgbm);
+    // Edges just below values.
+    let xgboost = edges(Library::XgBoost, &few, false, 255);
+    let values = [-1.0, 0.0, 4.0, 6.0, 8.0];
+    assert_eq!(xgboost.len(), values.len());
+    for (edge, value) in xgboost.iter().zip(values) {
+        assert!(*edge < value && value - edge < 1e-6);
+    }
+    let histogram = vec![-1.5, -0.5, 2.0, 5.0, 7.0];
+    assert_eq!(edges(Library::Histogram, &few, false, 255), histogram);
+    // Quantiles where there are too many values.
+    let many: Vec<f64> = (1..=100).map(f64::from).collect();
+    let tenths: Vec<f64> = (1..10).map(|k| f64::from(k) * 10.0 + 0.5).collect();
+    assert_eq!(edges(Library::Histogram, &many, false, 10), tenths);
+    assert_eq!(edges(Library::LightGbm, &many, false, 11)[1..], tenths);
+    assert_eq!(edges(Library::LightGbm, &many, true, 12)[1..], tenths);
+    for library in all {
+        let most = most_bins(library);
+        let (edges, spans) = cut(library, &many, true, most.min(7));
+        assert!(edges.windows(2).all(|pair| pair[0] < pair[1]) && spans.len() <= 7);
+        assert_eq!(spans.len(), edges.len() + 1);
+        assert_eq!(cut(library, &[], true, 2), (Vec::new(), Vec::new()));
+        assert_eq!(
+            cut(library, &[f64::MAX; 9], false, 2).1.len(),
+            1 + usize::from(library == Library::LightGbm)
+        );
+        cut(
+            library,
+            &[f64::NEG_INFINITY, -1e300, 0.0, f64::INFINITY],
+            true,
+            2,
+        );
+    }
+}
+
+#[test]
+fn shares_are_rounded_as_the_libraries_round_them() {
+    let columns = |library, share, features| {
+        let options = Options {
+            library,
+            column_share: share,
+            ..Options::default()
+        };
+        options.columns(features)
+    };
+    assert_eq!(columns(Library::LightGbm, 0.5, 5), 3);
+    assert_eq!(columns(Library::XgBoost, 0.5, 5), 2);
+    assert_eq!(columns(Library::XgBoost, 0.7, 10), 7);
+    assert_eq!(columns(Library::Histogram, 0.41, 5), 3);
+    for library in [Library::LightGbm, Library::XgBoost, Library::Histogram] {
+        assert_eq!(columns(library, 0.01, 5), 1);
+        assert_eq!(columns(library, 1.0, 5), 5);
+    }
+    let (chosen, left) = Random::new(3).part(10_000, 0.7);
+    assert_eq!(chosen.len() + left.len(), 10_000);
+    assert!(chosen.len().abs_diff(7000) < 200 && chosen.len() != 7000);
 }

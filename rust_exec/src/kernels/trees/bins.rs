@@ -21,6 +21,9 @@ pub struct Span {
     pub high: f64,
 }
 
+/// Edges and spans of bins of these ascending values, beside which there are missing ones or not.
+pub type Cut<'a> = dyn Fn(&mut Vec<f64>, bool) -> (Vec<f64>, Vec<Span>) + Sync + 'a;
+
 /// The bins of a training set, and the codes of its rows.
 ///
 /// A value `v` is in bin `b` where `edges[b - 1] < v <= edges[b]`: a split "code <= b" is the
@@ -53,22 +56,39 @@ impl Bins {
         max_bins: usize,
         workers: &Workers,
     ) -> Result<Self, KernelError> {
+        check_bins(max_bins, MAX_BINS)?;
+        let cut = |values: &mut Vec<f64>, _: bool| quantiles(values, max_bins);
+        Self::fit_by(x, rows, categorical, max_bins, workers, &cut)
+    }
+
+    /// As [`Bins::fit`], with bins of numbers as `cut` has them: at most `max_bins`, which may be
+    /// 256, and one fewer than that where values are missing.
+    pub fn fit_by(
+        x: ArrayView2<f64>,
+        rows: &[u32],
+        categorical: &[bool],
+        max_bins: usize,
+        workers: &Workers,
+        cut: &Cut<'_>,
+    ) -> Result<Self, KernelError> {
         check(&x, rows, categorical, max_bins)?;
         let features = x.ncols();
         let sample = sampled(rows);
         let is_category = |f: usize| categorical.get(f).copied().unwrap_or(false);
         let columns = in_tiles(features, workers, |tile| {
+            let missing = missing_in(&x, tile.clone(), rows);
             let mut found = Vec::with_capacity(tile.len());
-            for (f, mut values) in tile.clone().zip(gathered(&x, tile.clone(), &sample)) {
+            let values = gathered(&x, tile.clone(), &sample);
+            for ((f, mut values), &missing) in tile.clone().zip(values).zip(&missing) {
                 found.push(if is_category(f) {
                     let values = distinct(&x.column(f), rows);
-                    if values.len() > max_bins {
-                        return vec![Err(too_many(f, values.len(), max_bins))];
+                    if values.len() > max_bins.min(MAX_BINS) {
+                        return vec![Err(too_many(f, values.len(), max_bins.min(MAX_BINS)))];
                     }
                     between(&values)
                 } else {
                     present(&mut values);
-                    quantiles(&mut values, max_bins)
+                    cut(&mut values, missing)
                 });
             }
             let edges: Vec<&[f64]> = found.iter().map(|found| &found.0[..]).collect();
@@ -78,9 +98,9 @@ impl Bins {
                     forget_unknown(codes, &x.column(f), rows, spans);
                 }
             }
-            let found = codes.into_iter().zip(found);
+            let found = codes.into_iter().zip(found).zip(missing);
             found
-                .map(|(codes, (edges, spans))| Ok((codes, edges, spans)))
+                .map(|((codes, (edges, spans)), missing)| Ok((codes, edges, spans, missing)))
                 .collect()
         });
         let mut bins = Self {
@@ -93,8 +113,8 @@ impl Bins {
             categorical: (0..features).map(is_category).collect(),
         };
         for column in columns {
-            let (codes, edges, spans) = column?;
-            bins.missing.push(codes.contains(&MISSING));
+            let (codes, edges, spans, missing) = column?;
+            bins.missing.push(missing);
             bins.codes.extend(codes);
             bins.edges.push(edges);
             bins.spans.push(spans);
@@ -144,16 +164,22 @@ fn check(
     categorical: &[bool],
     max_bins: usize,
 ) -> Result<(), KernelError> {
-    if !(2..=MAX_BINS).contains(&max_bins) {
-        let message = format!("max_bins must be between 2 and {MAX_BINS}, got {max_bins}");
-        return Err(KernelError::input("bad_bins", message));
-    }
+    check_bins(max_bins, MAX_BINS + 1)?;
     if !categorical.is_empty() && categorical.len() != x.ncols() {
         let (flags, columns) = (categorical.len(), x.ncols());
         let message = format!("{flags} flags for {columns} columns");
         return Err(KernelError::input("shape_mismatch", message));
     }
     check_rows(x, rows)
+}
+
+/// Refuses what is not between 2 and `most`.
+pub fn check_bins(max_bins: usize, most: usize) -> Result<(), KernelError> {
+    if (2..=most).contains(&max_bins) {
+        return Ok(());
+    }
+    let message = format!("max_bins must be between 2 and {most}, got {max_bins}");
+    Err(KernelError::input("bad_bins", message))
 }
 
 fn check_rows(x: &ArrayView2<f64>, rows: &[u32]) -> Result<(), KernelError> {
@@ -211,6 +237,17 @@ fn gathered(x: &ArrayView2<f64>, tile: Range<usize>, rows: &[u32]) -> Vec<Vec<f6
     columns
 }
 
+/// Which of the features have a NaN in `rows`.
+fn missing_in(x: &ArrayView2<f64>, tile: Range<usize>, rows: &[u32]) -> Vec<bool> {
+    let mut missing = vec![false; tile.len()];
+    for &row in rows {
+        for (missing, f) in missing.iter_mut().zip(tile.clone()) {
+            *missing |= x[[row as usize, f]].is_nan();
+        }
+    }
+    missing
+}
+
 /// Leaves out NaN, and sorts. Zero has one sign.
 fn present(values: &mut Vec<f64>) {
     values.retain(|value| !value.is_nan());
@@ -240,7 +277,7 @@ fn distinct(column: &ArrayView1<f64>, rows: &[u32]) -> Vec<f64> {
 }
 
 /// Edges and spans of bins of one value each.
-fn between(values: &[f64]) -> (Vec<f64>, Vec<Span>) {
+pub fn between(values: &[f64]) -> (Vec<f64>, Vec<Span>) {
     let edges = values.windows(2).map(|pair| halfway(pair[0], pair[1]));
     let spans = values.iter().map(|&v| Span { low: v, high: v });
     (edges.collect(), spans.collect())
