@@ -38,7 +38,7 @@ FITS: tuple[Case, ...] = (
     Case(("Lasso(alpha=0.01)", "Lasso(alpha=0.1)"), ("1", "np", "npp")),
     Case(("ElasticNet(alpha=0.01)", "ElasticNet(alpha=0.1)"), ("1", "np", "npp")),
     Case(("LassoCV()",), ("1", "rnp", "rpp"), sizes=((800, 8), (6000, 8), (6000, 40))),
-    Case(("LogisticRegression()", "LogisticRegression(C=10)"), ("1", "cnp", "cn"), classes=2),
+    Case(("LogisticRegression()", "LogisticRegression(C=1000)"), ("1", "cnp", "cn"), classes=2),
     Case(("SGDRegressor(random_state=0)",), ("1", "np", "n")),
     Case(("LinearSVC(random_state=0)",), ("1", "cnp"), classes=2, sizes=SMALL),
     Case(("SVR()",), ("1", "nn", "nnp"), ("1", "vn", "vnp"), SMALL),

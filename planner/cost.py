@@ -37,7 +37,7 @@ from planner.ops_encodings import (
     TermCounts,
     Vocabulary,
 )
-from planner.ops_linear import LinearBlocks, LinearFolds, LinearPath
+from planner.ops_linear import LinearBlocks, LinearFolds, LinearPath, Net, solver_of
 from planner.ops_neighbours import NeighbourFits
 from planner.ops_prefix import PrefixFit, PrefixPredict
 from planner.ops_trees import TreesFit, by_kernel
@@ -45,7 +45,7 @@ from planner.ops_trees import TreesFit, by_kernel
 __all__ = ["MODEL", "Shape", "bytes_of", "kind_of", "rounds", "seconds_of"]
 
 # The version of this model: what was measured of another one corrects nothing.
-MODEL = 2
+MODEL = 3
 
 _BY_KERNEL = 6.0
 _SCORE: Terms = (("1", 4e-4), ("v", 5e-8))
@@ -126,9 +126,9 @@ def seconds_of(op: Op, shape: Shape, model: Op | None = None) -> float:
         case Blend() | OutOfFold() | WithHeldOut():
             return 5e-4 + shape.valid * sum(op.counts) * 2e-8
         case LinearFolds() | LinearBlocks():
-            return 0.002 + shape.cells * (2e-8 + shape.columns * 4e-10) + _solve(op, shape)
+            return 0.002 + shape.cells * (2e-8 + shape.columns * 5e-11) + 5 * _solve(op, shape)
         case LinearPath():
-            return 0.001 + shape.cells * shape.columns * 4e-10 + _solve(op, shape)
+            return 0.001 + shape.cells * shape.columns * 5e-11 + _solve(op, shape)
         case ComponentFolds():
             return 0.002 + shape.cells * (2e-8 + shape.columns * 4e-10) + _turn(op, shape, 5)
         case ComponentPath():
@@ -140,9 +140,11 @@ def seconds_of(op: Op, shape: Shape, model: Op | None = None) -> float:
 
 
 def _solve(op: LinearBlocks | LinearFolds | LinearPath, shape: Shape) -> float:
-    """What each member takes besides the moments that all of them share."""
-    descent = 2e-8 * shape.columns * shape.columns
-    return len(op.members) * (5e-5 + descent + shape.cells * 2e-10)
+    """What the members of one fold take besides the moments that all of them share; nets, of which
+    the library fits some, the most."""
+    nets = sum(isinstance(solver_of(member.estimator), Net) for member in op.members)
+    descents = nets * (3e-4 + 1e-7 * shape.columns**2)
+    return descents + len(op.members) * (2e-5 + shape.rows * 1e-9)
 
 
 def _turn(op: ComponentFolds | ComponentPath, shape: Shape, folds: int) -> float:
