@@ -180,3 +180,18 @@ def test_components_of_several_targets() -> None:
             path.predictions[:, k::3], one.predictions, rtol=1e-9, atol=1e-12
         )
     assert [fold[1::3] for fold in together.declined] == [["non_finite"] * 3] * 4
+
+
+@pytest.mark.parametrize("row", [3, 35])
+def test_predictions_that_overflow_are_declined_and_harm_no_other_member(row: int) -> None:
+    """The executor relies on it: it does not look for them again."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(60, 3))
+    y = x @ [30.0, 2.0, 3.0] + generator.normal(size=60)
+    valid = x[:36].copy()
+    valid[row, 0] = 1.7e308
+    flat = net_array([Net(1e6)])
+    found = linear_path(x, y[:, None], valid, np.array([1.0, 1e3]), flat)
+    assert found.declined == ["non_finite", "non_finite", None]
+    assert np.isnan(found.predictions[:, :2]).all()
+    np.testing.assert_allclose(found.predictions[:, 2], y.mean(), rtol=1e-9)

@@ -15,10 +15,9 @@ import rust_exec
 from executor.backends.base import Context
 from executor.backends.components import library_answers
 from executor.backends.linear import Answer, Answers, parts
-from executor.backends.rust.linear import asked, dense_numeric, finite, numeric
+from executor.backends.rust.linear import asked, dense_numeric, given_back, numeric
 from executor.backends.rust.linear_design import matrix
 from executor.backends.sides import sides, training_target
-from executor.models import inverse
 from planner.expressions import Call, param
 from planner.graph import Op
 from planner.ops_components import ComponentFolds, ComponentPath
@@ -137,9 +136,8 @@ def _answers(
                 reasons[position] = reason
                 continue
             member = op.members[position]
-            with np.errstate(over="ignore"):  # told below, as predictions that are not finite
-                predictions = inverse(op.functions[member.target], values[:, column])
-            answers[position] = Answer(finite(predictions, member.estimator.name))
+            function, name = op.functions[member.target], member.estimator.name
+            answers[position] = Answer(given_back(function, values[:, column], name))
     left = [position for position in range(len(op.members)) if position not in answers]
     if left:
         for position, answer in library_answers(op, inputs, context, left).items():

@@ -230,10 +230,9 @@ def _answers(
                 reasons[position] = reason
                 continue
             member = op.members[position]
-            with np.errstate(over="ignore"):  # told below, as predictions that are not finite
-                values = inverse(op.functions[member.target], found.predictions[:, column])
+            function, name = op.functions[member.target], member.estimator.name
             answers[position] = Answer(
-                finite(values, member.estimator.name),
+                given_back(function, found.predictions[:, column], name),
                 _notes(found.descent[column], family, column),
             )
     left = [position for position in range(len(op.members)) if position not in answers]
@@ -268,7 +267,13 @@ def dense_numeric(block: Any) -> bool:
     return isinstance(block, np.ndarray) and block.dtype.kind in "biuf" and block.dtype != "f4"
 
 
-def finite(values: np.ndarray, name: str) -> np.ndarray | StratumError:
+def given_back(function: str | None, values: np.ndarray, name: str) -> np.ndarray | StratumError:
+    """A member's predictions, (n_valid,), on the scale of the target as given; the error where
+    they leave what a float holds. Those of the kernel itself are finite: it declines others."""
+    if function is None:
+        return values
+    with np.errstate(over="ignore"):
+        values = inverse(function, values)
     bad = int(values.size - np.isfinite(values).sum())
     if not bad:
         return values

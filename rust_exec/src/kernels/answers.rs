@@ -44,12 +44,12 @@ impl Fitted {
         }
     }
 
+    /// Leaves predictions as they are: [`Checked::finished`] sees to them.
     pub fn decline(&mut self, member: usize, reason: Declined) {
         let members = self.declined.len();
-        let (p, rows) = (self.coef.len() / members, self.predictions.len() / members);
+        let p = self.coef.len() / members;
         self.coef[member * p..][..p].fill(f64::NAN);
         self.intercept[member] = f64::NAN;
-        self.predictions[member * rows..][..rows].fill(f64::NAN);
         self.descent[member * 3..][..3].fill(f64::NAN);
         self.declined[member] = Some(reason);
     }
@@ -77,6 +77,7 @@ pub struct Checked<'a, 'data, 'rows> {
     validation: &'a Validation<'rows>,
     /// The reason given where rounding could have moved a score.
     pub doubtful: Declined,
+    /// Predictions of declined members are NaN from [`Self::finished`] on only.
     pub fitted: Fitted,
 }
 
@@ -101,8 +102,23 @@ impl<'a, 'data, 'rows> Checked<'a, 'data, 'rows> {
             frame,
             validation,
             doubtful,
-            fitted: Fitted::none(members, p, rows, doubtful),
+            fitted: Fitted {
+                // Zeros are fresh pages, which nothing touches before the predictions.
+                predictions: vec![0.0; members * rows],
+                ..Fitted::none(members, p, 0, doubtful)
+            },
         }
+    }
+
+    /// The answers, with NaN for the predictions of declined members.
+    pub fn finished(mut self) -> Fitted {
+        let rows = self.validation.rows.len();
+        for (member, declined) in self.fitted.declined.iter().enumerate() {
+            if declined.is_some() {
+                self.fitted.predictions[member * rows..][..rows].fill(f64::NAN);
+            }
+        }
+        self.fitted
     }
 
     pub fn decline_all(&mut self, members: impl Iterator<Item = usize>, reason: Declined) {

@@ -253,7 +253,7 @@ const BLOCK_VALUES: usize = 1 << 16;
 
 impl Block {
     /// The greatest capacity.
-    pub const MOST_ROWS: usize = 1024;
+    const MOST_ROWS: usize = 1024;
 
     /// Rows to take at a time for this width.
     pub fn capacity(width: usize) -> usize {

@@ -255,7 +255,7 @@ impl Family for Problem<'_> {
             }
         }
         checked.run(sets);
-        checked.fitted
+        checked.finished()
     }
 }
 

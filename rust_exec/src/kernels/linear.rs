@@ -125,7 +125,7 @@ impl Family for Problem<'_> {
                 }
             }
         }
-        checked.fitted
+        checked.finished()
     }
 }
 

@@ -9,10 +9,12 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, Par};
 use ndarray::ArrayView2;
+use pulp::{Simd, WithSimd};
 
 use super::block::{Block, Missing, Source};
 use super::moments::Frame;
 use super::normal::{Normal, Preparation, RightSide};
+use super::simd;
 use crate::errors::Declined;
 
 /// Perturbed models per fold, to see how far rounding moves predictions.
@@ -133,47 +135,26 @@ impl<'a> Models<'a> {
         models
     }
 
-    /// Adds the level to a block of products, writes those of members down, and adds to the sums of
-    /// squares of errors (of members) and of values (of probes).
-    fn write(
-        &self,
-        product: &mut [f64],
-        target: &[f64],
-        start: usize,
-        table: &mut Table<'_>,
-        squares: &mut [f64],
-    ) {
-        let count = target.len();
-        let zeros = [0.0; Block::MOST_ROWS];
-        for (k, column) in product.chunks_exact_mut(count).enumerate() {
-            let level = self.level[k];
-            if let Some(place) = self.places.get(k) {
-                let values = &mut table.values[place * table.rows + start..][..count];
-                for (value, product) in values.iter_mut().zip(column.iter()) {
-                    *value = product + level;
-                }
-                squares[k] += squared(values, target);
-            } else {
-                column.iter_mut().for_each(|product| *product += level);
-                squares[k] += squared(column, &zeros[..count]);
-            }
-        }
-    }
-
-    fn predicted(&self, squares: &[f64], has_target: bool, table: &Table<'_>) -> Predicted {
+    fn predicted(&self, sums: &Sums, has_target: bool, rows: usize) -> Predicted {
         let members = self.places.len();
-        let mean = |k: usize| squares[k] / table.rows as f64;
+        let mean = |k: usize| sums.squares[k] / rows as f64;
         // Unlike f64::min and f64::max, these keep a NaN.
         let least = |a: f64, b: f64| if a.is_nan() || a < b { a } else { b };
         let greatest = |a: f64, b: f64| if a.is_nan() || a > b { a } else { b };
-        let column = |place: &usize| &table.values[place * table.rows..][..table.rows];
-        let mut columns = self.places.iter().map(column);
         Predicted {
             error: has_target.then(|| (0..members).map(mean).fold(f64::INFINITY, least)),
-            probed: (members..squares.len()).map(mean).fold(0.0, greatest),
-            finite: columns.all(|column| column.iter().all(|v| v.is_finite())),
+            probed: (members..sums.squares.len()).map(mean).fold(0.0, greatest),
+            finite: sums.finite,
         }
     }
+}
+
+/// What is added up of the predictions, row by row.
+struct Sums {
+    /// (members + PROBES,) squares of the errors of members, and of the values of probes.
+    squares: Vec<f64>,
+    /// Whether every prediction of a member is a finite number.
+    finite: bool,
 }
 
 /// Where predictions go: (rows, width) column by column.
@@ -200,15 +181,21 @@ pub fn predict(
         rows: rows.len(),
     };
     let widths = models.iter().map(|models| models.level.len());
-    let mut squares: Vec<Vec<f64>> = widths.clone().map(|width| vec![0.0; width]).collect();
+    let widest = widths.clone().max().unwrap_or(0);
+    let sums = widths.map(|width| Sums {
+        squares: vec![0.0; width],
+        finite: true,
+    });
+    let mut sums: Vec<Sums> = sums.collect();
     let mut block = Block::new(p);
-    let capacity = Block::capacity(p);
-    let mut product = vec![0.0; capacity * widths.max().unwrap_or(0)];
+    // The products stay in the cache beside the rows.
+    let capacity = Block::capacity(p + widest);
+    let mut product = vec![0.0; capacity * widest];
     let mut target = vec![0.0; capacity];
     for (part, rows) in rows.chunks(capacity).enumerate() {
         let count = rows.len();
         source.pack(rows, &frame.centre, missing, &mut block);
-        for (models, squares) in models.iter().zip(&mut squares) {
+        for (models, sums) in models.iter().zip(&mut sums) {
             let width = models.level.len();
             let product = &mut product[..count * width];
             matmul(
@@ -231,26 +218,119 @@ pub fn predict(
                     *t = y[row as usize];
                 }
             }
-            models.write(product, target, part * capacity, table, squares);
+            simd::arch().dispatch(Write {
+                models,
+                product,
+                target,
+                start: part * capacity,
+                table,
+                sums,
+            });
         }
     }
-    let pairs = models.iter().zip(&squares);
+    let pairs = models.iter().zip(&sums);
     pairs
-        .map(|(models, squares)| models.predicted(squares, y.is_some(), table))
+        .map(|(models, sums)| models.predicted(sums, y.is_some(), rows.len()))
         .collect()
 }
 
-/// Sum of squared differences, in lanes: one sum alone would wait for itself.
-fn squared(values: &[f64], others: &[f64]) -> f64 {
-    const LANES: usize = 8;
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    let (other_chunks, other_rest) = others.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for (a, b) in chunks.iter().zip(other_chunks) {
-        for lane in 0..LANES {
-            sums[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]);
+/// A block of products: adds the levels, writes the predictions of members down, and adds to
+/// `sums`, all in one pass over each column.
+struct Write<'a, 'models, 'table> {
+    models: &'a Models<'models>,
+    /// (count, members + PROBES) column by column.
+    product: &'a [f64],
+    /// (count,)
+    target: &'a [f64],
+    /// Place of the first row.
+    start: usize,
+    table: &'a mut Table<'table>,
+    sums: &'a mut Sums,
+}
+
+impl WithSimd for Write<'_, '_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let count = self.target.len();
+        for (k, product) in self.product.chunks_exact(count).enumerate() {
+            let level = self.models.level[k];
+            if let Some(place) = self.models.places.get(k) {
+                let first = place * self.table.rows + self.start;
+                let values = &mut self.table.values[first..][..count];
+                let (squares, finite) = write_column(product, level, self.target, values);
+                self.sums.squares[k] += squares;
+                self.sums.finite &= finite;
+            } else {
+                self.sums.squares[k] += squared(product, level);
+            }
         }
     }
-    let rest = rest.iter().zip(other_rest);
-    sums.iter().sum::<f64>() + rest.map(|(a, b)| (a - b) * (a - b)).sum::<f64>()
+}
+
+/// Lanes of sums: one sum alone would wait for itself.
+const LANES: usize = 16;
+
+/// Writes `product + level` into `values`; the sum of squared differences from `target`, and
+/// whether all values are finite. By number: iterators are not always compiled for the chosen
+/// instruction set.
+#[inline(always)]
+fn write_column(product: &[f64], level: f64, target: &[f64], values: &mut [f64]) -> (f64, bool) {
+    let count = product.len().min(target.len()).min(values.len());
+    let (products, product_rest) = product[..count].as_chunks::<LANES>();
+    let (targets, target_rest) = target[..count].as_chunks::<LANES>();
+    let (chunks, rest) = values[..count].as_chunks_mut::<LANES>();
+    let mut squares = [0.0; LANES];
+    // Zero times a finite number is zero, and times any other is NaN.
+    let mut zeros = [0.0; LANES];
+    let mut at = 0;
+    while at < chunks.len() {
+        let (product, target) = (&products[at], &targets[at]);
+        let mut lane = 0;
+        while lane < LANES {
+            let value = product[lane] + level;
+            let error = value - target[lane];
+            chunks[at][lane] = value;
+            squares[lane] += error * error;
+            zeros[lane] += 0.0 * value;
+            lane += 1;
+        }
+        at += 1;
+    }
+    let mut lane = 0;
+    while lane < rest.len() {
+        let value = product_rest[lane] + level;
+        let error = value - target_rest[lane];
+        rest[lane] = value;
+        squares[lane] += error * error;
+        zeros[lane] += 0.0 * value;
+        lane += 1;
+    }
+    let finite = zeros.iter().sum::<f64>() == 0.0;
+    (squares.iter().sum(), finite)
+}
+
+/// Sum of squares of `product + level`.
+#[inline(always)]
+fn squared(product: &[f64], level: f64) -> f64 {
+    let (products, rest) = product.as_chunks::<LANES>();
+    let mut squares = [0.0; LANES];
+    let mut at = 0;
+    while at < products.len() {
+        let mut lane = 0;
+        while lane < LANES {
+            let value = products[at][lane] + level;
+            squares[lane] += value * value;
+            lane += 1;
+        }
+        at += 1;
+    }
+    let mut lane = 0;
+    while lane < rest.len() {
+        let value = rest[lane] + level;
+        squares[lane] += value * value;
+        lane += 1;
+    }
+    squares.iter().sum()
 }
