@@ -14,6 +14,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +179,8 @@ def _transform(call: Call, case: Case, size: Size) -> tuple[Sample, Sample]:
     backend = PythonBackend()
     # Columns of a table are handed over as they are, blocks of several steps as matrices.
     inputs = [x, pd.DataFrame(x)] if isinstance(x, np.ndarray) else [x]
-    each = [timed(lambda: backend.run(op, [one, [(rows, valid)], y], Context(0))) for one in inputs]  # noqa: B023
+    folds = [(rows, valid)]
+    each = [timed(partial(backend.run, op, [one, folds, y], Context(0))) for one in inputs]
     seconds = float(np.exp(np.mean([np.log(seconds) for seconds, _ in each])))
     made = each[0][1][0]
     shape = Shape(size[0], size[1], int(made.shape[1]), 0.0, 1, len(valid))
