@@ -39,6 +39,7 @@ class Limits:
 class _Pipeline:
     plan: PipelinePlan
     waiting: set[int]
+    wanted: set[Value]  # its scores, fold by fold
     scores: dict[Value, float] = field(default_factory=dict)
     seconds: float = 0.0
     used: float = 0.0
@@ -81,14 +82,16 @@ class JobRun:
         self._on_finish = on_finish
         self._known = dict(known or {})
         waiting: defaultdict[int, set[int]] = defaultdict(set)
-        self._tables = set()
+        self._tables: set[str] = set()
         for task in plan.tasks:
             for position in task.pipelines:
                 waiting[position].add(task.id)
             for instruction in task.instructions:
                 if isinstance(instruction.op, Materialise):
                     self._tables.add(instruction.out.key)
-        self._pipelines = {p.index: _Pipeline(p, waiting[p.index]) for p in plan.pipelines}
+        self._pipelines = {
+            p.index: _Pipeline(p, waiting[p.index], _scores_of(p)) for p in plan.pipelines
+        }
         self._open = len(self._pipelines)
         for pipeline in self._pipelines.values():
             pipeline.reused = _stored_seconds(pipeline.plan, self._known)
@@ -135,22 +138,26 @@ class JobRun:
         """Takes in the result of a task, which ran for `seconds`; `before` is what it had cost
         where it was over when the job came."""
         shared = len(task.pipelines)
+        order = {key: position for position, key in enumerate(result.failures)}
+        # A task may hold the work of thousands of pipelines: each takes its own part only,
+        # found in the time of the smaller of both.
         for pipeline in self._open_ones(task):
-            pipeline.scores.update(result.scores)
+            places = pipeline.plan.places.keys()
+            for value in result.scores.keys() & pipeline.wanted:
+                pipeline.scores[value] = result.scores[value]
             pipeline.waiting.discard(task.id)
             pipeline.seconds += seconds / shared
             pipeline.used += seconds
             pipeline.reused += seconds - seconds / shared + before
-            for key, texts in result.warnings.items():
-                if key in pipeline.plan.places:
-                    pipeline.warnings.setdefault(key, {}).update(dict.fromkeys(texts))
-            for key, error in result.failures.items():
-                if key in pipeline.plan.places or key in self._tables:
-                    self._fail(pipeline, error, key)
-                    break
-            else:
-                if not pipeline.waiting:
-                    self._complete(pipeline)
+            for key in result.warnings.keys() & places:
+                texts = dict.fromkeys(result.warnings[key])
+                pipeline.warnings.setdefault(key, {}).update(texts)
+            failed = (order.keys() & places) | (order.keys() & self._tables)
+            if failed:
+                first = min(failed, key=order.__getitem__)
+                self._fail(pipeline, result.failures[first], first)
+            elif not pipeline.waiting:
+                self._complete(pipeline)
         self._check_finished()
 
     def task_failed(self, task: Task, error: StratumError) -> None:
@@ -255,6 +262,10 @@ class JobRun:
         if self._open == 0 and not self.finished.is_set():
             self.finished.set()
             _guarded(lambda: self._on_finish(self._state))
+
+
+def _scores_of(plan: PipelinePlan) -> set[Value]:
+    return {value for rows in plan.scores.values() for values in rows for value in values}
 
 
 def _culprit(task: Task) -> str:

@@ -7,6 +7,7 @@ serves every member, whatever its target. `planner.rules.linear` says which fits
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 from planner.expressions import Call
@@ -122,7 +123,7 @@ class LinearFolds(Op):
         front = "impute, " * self.impute + "scale, " * self.scale
         return f"{front}{_listed(self)} over all folds from shared moments"
 
-    @property
+    @cached_property
     def subject(self) -> str:
         return _names(self.members)
 
@@ -154,7 +155,7 @@ class LinearBlocks(Op):
         front = f"{', '.join(steps)}; " if steps else ""
         return f"{front}{_listed(self)} over all folds from shared moments"
 
-    @property
+    @cached_property
     def subject(self) -> str:
         return _names(self.members)
 
@@ -180,7 +181,7 @@ class LinearPath(Op):
     def label(self) -> str:
         return f"{_listed(self)} from shared moments"
 
-    @property
+    @cached_property
     def subject(self) -> str:
         return _names(self.members)
 

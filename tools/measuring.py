@@ -7,7 +7,7 @@ the planner, as of the newest of them. Thread safe.
 import math
 import threading
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from planner.cost import MODEL, Shape, kind_of, rounds, seconds_of
 from planner.estimates import BLOCKS, Extent, Measured
 from planner.graph import Op, Role
 from planner.ops import Columns, Concat, Folds, Vector
-from planner.plan import Task, Value
+from planner.plan import Instruction, Task, Value
 from tools.responses import EstimateErrors, KindErrors
 
 _LEAST = 1e-4  # seconds: what takes less, and was expected to, changes no plan
@@ -144,7 +144,7 @@ def learned(task: Task, timings: Any) -> Learned:
     found: list[Timing] = []
     extents: dict[str, ExtentRow] = {}
     shapes: dict[Value, Shape] = {}
-    ops = {instruction.out: instruction.op for instruction in task.instructions}
+    made_by = {instruction.out: instruction for instruction in task.instructions}
     for entry in timings if isinstance(timings, list | tuple) else ():
         try:
             _, backend, seconds, position, sizes = entry
@@ -158,7 +158,7 @@ def learned(task: Task, timings: Any) -> Learned:
         op, model = instruction.op, None
         if op.role in (Role.ANSWER, Role.SCORE) and instruction.inputs:
             shape = shapes.get(instruction.inputs[0], shape)
-            model = _model(ops, task, instruction.inputs[0]) if op.role is Role.ANSWER else None
+            model = _model(made_by, instruction.inputs[0]) if op.role is Role.ANSWER else None
         shapes[instruction.out] = shape
         expected = task.expected[position] if position < len(task.expected) else 0.0
         if not math.isfinite(seconds) or max(seconds, expected) < _LEAST:
@@ -171,13 +171,12 @@ def learned(task: Task, timings: Any) -> Learned:
     return Learned(tuple(found), tuple(extents.values()))
 
 
-def _model(ops: dict[Value, Op], task: Task, value: Value) -> Op | None:
+def _model(made_by: Mapping[Value, Instruction], value: Value) -> Op | None:
     """The fit behind an answer, where it is in the same task."""
-    inputs = {instruction.out: instruction.inputs for instruction in task.instructions}
-    while value in ops and ops[value].role is Role.ANSWER and inputs[value]:
-        value = inputs[value][0]
-    found = ops.get(value)
-    return found if found is not None and found.role is Role.FIT else None
+    found = made_by.get(value)
+    while found is not None and found.op.role is Role.ANSWER and found.inputs:
+        found = made_by.get(found.inputs[0])
+    return found.op if found is not None and found.op.role is Role.FIT else None
 
 
 def _sizes(op: Op, key: str, sizes: Sequence[Any]) -> tuple[Shape, ExtentRow | None]:
