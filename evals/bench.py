@@ -37,15 +37,21 @@ _CLIENT = "stratum-stdio"
 _SEARCHES = ("upstream", "joblib")
 _ALL = (*_TREES, _CLIENT, *_SEARCHES, "skrub", "scripts", "sklearnex")
 _LIMITS = {"upstream": 40.0, **dict.fromkeys(("joblib", "skrub", "scripts", "sklearnex"), 30.0)}
+# Processors of shared machines change pace within minutes, by a third and more: what a workload is
+# judged by is run three times, if that is affordable.
+_JUDGED = ("stratum", "sequential", "stratum-statistical")
 # Sized for two cores.
-FULL = (
-    Settings("uk_housing", (*_TREES, *_SEARCHES), rows=10_000, limit=12, ablate=PARTS),
-    Settings("churn_trace", _ALL, limit=12),
-    Settings("bike_aide", (*_TREES, *_SEARCHES), rows=8_000, limit=10),
-    Settings("cms_grid", (*_TREES, *_SEARCHES), rows=20_000, limit=12, ablate=PARTS),
-    Settings("linear_sweep", (*_OURS, _CLIENT, *_SEARCHES), limit=50, ablate=PARTS),
+FULL = tuple(
+    replace(settings, repeat=1 if settings.workload == "bike_aide" else 3, repeated=_JUDGED)
+    for settings in (
+        Settings("uk_housing", (*_TREES, *_SEARCHES), rows=10_000, limit=12, ablate=PARTS),
+        Settings("churn_trace", _ALL, limit=12),
+        Settings("bike_aide", (*_TREES, *_SEARCHES), rows=8_000, limit=10),
+        Settings("cms_grid", (*_TREES, *_SEARCHES), rows=20_000, limit=12, ablate=PARTS),
+        Settings("linear_sweep", (*_OURS, _CLIENT, *_SEARCHES), limit=50, ablate=PARTS),
+    )
 )
-FULL_SECONDS = 280.0  # for each workload, and what those before it left
+FULL_SECONDS = 330.0  # for each workload, and what those before it left
 _SMOKE_SYSTEMS = ("stratum", "stratum-statistical", "sequential")
 SMOKE = tuple(Settings(settings.workload, _SMOKE_SYSTEMS, rows=1_000, limit=5) for settings in FULL)
 SMOKE_SECONDS = 22.0
@@ -117,6 +123,8 @@ def command(settings: Settings) -> str:
         parts.append(f"--rows {settings.rows}")
     if settings.limit is not None:
         parts.append(f"--limit {settings.limit}")
+    if settings.repeat > 1:
+        parts.append(f"--repeat {settings.repeat} --repeated {','.join(settings.repeated)}")
     if settings.ablate:
         parts.append(f"--ablate {','.join(settings.ablate)}")
     if settings.allow_wrong:

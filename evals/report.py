@@ -174,6 +174,9 @@ def notes(data: Mapping[str, Any]) -> list[str]:
     """What is to be said besides the table."""
     found = [*data["workload"]["notes"], *profile_lines(data)]
     for name, run in data["systems"].items():
+        if len(run["repeats"]) > 1:
+            each = ", ".join(f"{seconds:.2f}" for seconds in run["repeats"])
+            found.append(f"{name}: the median of {each} s")
         found += [f"{name}: {note}" for note in run["notes"]]
     return [*found, *wrong(data)]
 

@@ -43,6 +43,8 @@ class Settings:
     else's. When `budget` seconds are over, those that are left are skipped, besides the first.
 
     Attributes:
+        repeat: Runs of each system in `repeated` (empty: of all) that ended in time; a round of
+            them after the other, so that a slow minute of the machine does not meet one alone.
         timeout: Seconds for each system; `timeouts` are exceptions by name.
         starting: Seconds for the imports of each.
         allow_wrong: Systems whose wrong scores do not make the command fail.
@@ -54,6 +56,7 @@ class Settings:
     limit: int | None = None
     repeat: int = 1
     ablate: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
     timeout: float = TIMEOUT
     timeouts: Mapping[str, float] = field(default_factory=dict)
     starting: float = STARTING
@@ -67,7 +70,7 @@ def measure_workload(settings: Settings, console: Console, folder: Path) -> Comp
     began = time.monotonic()
     with bars(console) as bar:
 
-        def run(system: System) -> SystemRun:
+        def run(system: System, attempt: int = 0) -> SystemRun:
             left = settings.budget - (time.monotonic() - began)
             if left <= 0 and system.name not in (REFERENCE.name, *settings.systems[:1]):
                 reason = "the time for this workload was over"
@@ -80,8 +83,7 @@ def measure_workload(settings: Settings, console: Console, folder: Path) -> Comp
                 folder,
                 timeout=min(limit, max(left, _LEAST)),
                 starting=settings.starting,
-                # The reference is there for its scores.
-                repeat=1 if system is REFERENCE else settings.repeat,
+                attempt=attempt,
                 progress=line.progress,
             )
             line.end(found)
@@ -102,6 +104,15 @@ def measure_workload(settings: Settings, console: Console, folder: Path) -> Comp
         comparison.ablation = [system.name for system in steps]
         for system in wanted:
             comparison.add(system, run(system))
+        for attempt in range(1, settings.repeat):
+            for system in wanted:
+                if settings.repeated and system.name not in settings.repeated:
+                    continue
+                done = comparison.runs[system.name]
+                # The reference is there for its scores, and is not in the list.
+                left = settings.budget - (time.monotonic() - began)
+                if done.status == "ok" and done.total_seconds / attempt < left:
+                    comparison.add(system, run(system, attempt))
     comparison.about["seconds_used"] = time.monotonic() - began
     return comparison
 
@@ -187,6 +198,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.limit,
         arguments.repeat,
         arguments.ablate,
+        arguments.repeated,
         arguments.timeout,
         allow_wrong=arguments.allow_wrong,
     )
@@ -237,6 +249,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", type=_positive, help="size of the main table")
     parser.add_argument("--limit", type=_positive, help="pipelines at most")
     parser.add_argument("--repeat", type=_positive, default=1, help="the median of so many runs")
+    parser.add_argument("--repeated", type=systems_of, default=(), metavar="A,B,...",
+                        help="only these are run more than once (default: all)")  # fmt: skip
     parser.add_argument("--ablate", type=_parts, default=(), metavar="A,B,...",
                         help=f"also Stratum with parts off: {','.join(PARTS)}")  # fmt: skip
     parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds for one system")

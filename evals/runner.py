@@ -7,7 +7,6 @@ import json
 import os
 import selectors
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -36,34 +35,23 @@ def run_system(
     *,
     timeout: float,
     starting: float = STARTING,
-    repeat: int = 1,
+    attempt: int = 0,
     progress: Callable[[int], None] = lambda done: None,
 ) -> SystemRun:
-    """The run of median wall time among `repeat`; an unsuccessful one ends the repetition.
+    """One run of a system, in processes of its own.
 
     Args:
         folder: Scratch space.
         timeout: Wall seconds after which the system is ended.
         starting: Wall seconds for what comes before: imports, and with `timeout` on top the
             first run of a warm system.
+        attempt: Which repetition this is; each has a folder of its own.
         progress: Called with the number of pipelines that have ended.
     """
-    found: list[SystemRun] = []
     began = time.perf_counter()
-    for attempt in range(repeat):
-        room = folder / f"{system.name}-{attempt}"
-        run = _Child(system, workload, room, timeout, starting, progress).run()
-        if run.status != "ok":
-            return replace(run, total_seconds=time.perf_counter() - began)
-        found.append(run)
-    seconds = sorted(run.seconds or 0.0 for run in found)
-    middle = statistics.median_low(seconds)
-    chosen = next(run for run in found if (run.seconds or 0.0) == middle)
-    return replace(
-        chosen,
-        repeats=[round(s, 4) for s in seconds],
-        total_seconds=time.perf_counter() - began,
-    )
+    room = folder / f"{system.name}-{attempt}"
+    run = _Child(system, workload, room, timeout, starting, progress).run()
+    return replace(run, total_seconds=time.perf_counter() - began)
 
 
 class _Child:

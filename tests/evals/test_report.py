@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def test_only_the_whole_engine_has_to_end_in_time(tmp_path: Path) -> None:
 
 def test_a_system_that_ran_out_of_time_is_compared_on_its_answers(tmp_path: Path) -> None:
     made = comparison(tmp_path)
-    late = made.runs["sequential"]
+    late = deepcopy(made.runs["sequential"])
     late.status, late.reason, late.seconds = "timeout", "not finished", 20.0
     for name in ("lasso", "forest", "broken"):
         del late.results[name]

@@ -14,22 +14,32 @@ from sklearn.datasets import make_regression
 from sklearn.linear_model import Lasso
 from sklearn.model_selection import KFold, cross_val_score
 
-from evals import measure, selftest
+from evals import measure, report, selftest
 from evals import run as command
 from evals.comparison import Comparison
 from evals.kinds import coverage
 from evals.measure import Meter
-from evals.results import SystemRun
+from evals.results import PipelineResult, SystemRun
+from evals.run import by_name
 from evals.runner import run_system
 from evals.scaling import workload as scaling_workload
 from evals.systems import work_timed, work_without_kernels
 from evals.systems.engine import members_of
 from evals.systems.fits import recorded
-from evals.systems.table import DEFAULT, FULL, ONE_THREAD, PARTS, SYSTEMS, System, without
+from evals.systems.table import (
+    DEFAULT,
+    FULL,
+    ONE_THREAD,
+    PARTS,
+    SYSTEMS,
+    System,
+    without,
+)
 from evals.systems.work_without_kernels import KERNELS
 from evals.workloads.base import Pipeline, Workload, WorkloadSkipped
 from executor import work
 from executor.program import BACKENDS
+from tests.evals import cases
 from tools.options import EngineOptions
 
 BURN = "import time; t = time.process_time\nwhile t() < 0.5: pass"
@@ -325,3 +335,26 @@ def test_comparison_needs_a_reference(tmp_path: Path) -> None:
     reference = SystemRun("reference", "", "crashed", "it broke")
     made = Comparison(selftest.workload(tmp_path), None, 2, reference)
     assert made.failures == ["reference: crashed: it broke"]
+
+
+def test_of_several_runs_the_median_stands_and_the_worst_scores(tmp_path: Path) -> None:
+    made = cases.comparison(tmp_path)
+    scripts = by_name("sequential")
+    wrong = cases.run(scripts, 30.0)
+    wrong.results["lasso"] = PipelineResult(scores=[0.0, 0.0, 0.0])
+    made.add(scripts, wrong)
+    made.add(scripts, cases.run(scripts, 13.0))
+    assert made.runs["sequential"].seconds == 13.0
+    assert made.runs["sequential"].repeats == [12.0, 30.0, 13.0]
+    assert made.ratio("stratum", "sequential") == 13.0
+    assert made.failures == ["sequential: 1 wrong"]
+    assert any("the median of 12.00, 30.00, 13.00 s" in n for n in report.notes(made.to_json()))
+
+
+def test_a_run_that_does_not_end_is_not_outvoted(tmp_path: Path) -> None:
+    made = cases.comparison(tmp_path)
+    stratum = by_name("stratum")
+    made.add(stratum, SystemRun("stratum", "", "timeout", "not finished"))
+    made.add(stratum, cases.run(stratum, 1.0))
+    assert made.runs["stratum"].status == "timeout"
+    assert made.failures == ["stratum: timeout: not finished"]
