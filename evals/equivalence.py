@@ -1,6 +1,7 @@
 """Whether kernels that stand in for models of trees score as the libraries do.
 
-    python -m evals.equivalence [--seeds 120] [--only RandomForestRegressor,...] [--json FILE]
+    python -m evals.equivalence [--seeds 120] [--only RandomForestRegressor,...] [--jobs N]
+        [--json FILE]
 
 Scores of kernel and library over random seeds, each the mean over the folds of one of
 `PARTITIONS` partitions of the rows. Seeds are compared within partitions, so that what the folds
@@ -16,7 +17,9 @@ import json
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +27,10 @@ import numpy as np
 from scipy import stats
 from sklearn.base import clone
 from sklearn.model_selection import KFold, StratifiedKFold
+from threadpoolctl import threadpool_limits
 
 from evals.equivalence_data import DATA, MODELS, Data, Model
+from evals.measure import cores
 from executor.backends.base import Context
 from executor.backends.trees import stand_ins
 from executor.construct import construct
@@ -154,18 +159,43 @@ def _asked(fitted: Any, task: Task, rows: Any) -> Any:
 
 
 def rows(
-    seeds: int, only: Sequence[str] = (), tell: Callable[[Row], None] = lambda row: None
+    seeds: int,
+    only: Sequence[str] = (),
+    tell: Callable[[Row], None] = lambda row: None,
+    jobs: int = 1,
 ) -> list[Row]:
-    known = registry()
-    found = []
-    for model in MODELS:
-        if only and model.name not in only:
-            continue
-        for data in DATA:
-            if (data.task == "regression") == model.regression:
-                found.append(measure(model, data, seeds, known))
-                tell(found[-1])
-    return found
+    """Rows of the models in `only` (of all if that is empty), measured in `jobs` processes.
+
+    Each of them uses one thread: the libraries' scores must not depend on that, and threads of
+    OpenMP that wait for a busy core can take twenty times as long.
+    """
+    asked = [
+        (model, data)
+        for model in MODELS
+        if not only or model.name in only
+        for data in DATA
+        if (data.task == "regression") == model.regression
+    ]
+    if jobs == 1:
+        done = []
+        for model, data in asked:
+            done.append(_alone(model.text, data.name, seeds))
+            tell(done[-1])
+        return done
+    # Processes of their own beginning: threads that libraries have started do not survive a fork.
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        waiting = [pool.submit(_alone, model.text, data.name, seeds) for model, data in asked]
+        for future in as_completed(waiting):
+            tell(future.result())
+        return [future.result() for future in waiting]
+
+
+def _alone(text: str, name: str, seeds: int) -> Row:
+    model = next(model for model in MODELS if model.text == text)
+    data = next(data for data in DATA if data.name == name)
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return measure(model, data, seeds, registry())
 
 
 def line(row: Row) -> str:
@@ -193,12 +223,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="evals.equivalence", description=__doc__)
     parser.add_argument("--seeds", type=int, default=120, help="of the library, for each row")
     parser.add_argument("--only", default="", help="estimators, separated by commas")
+    parser.add_argument("--jobs", type=int, default=cores(), help="processes (default: cores)")
     parser.add_argument("--json", type=Path, help="where to write the rows")
     given = parser.parse_args(arguments)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        only = tuple(filter(None, given.only.split(",")))
-        found = rows(given.seeds, only, lambda row: print(line(row), flush=True))
+    only = tuple(filter(None, given.only.split(",")))
+    found = rows(given.seeds, only, lambda row: print(line(row), flush=True), given.jobs)
     if given.json is not None:
         given.json.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps([_as_json(row) for row in found], indent=1)
