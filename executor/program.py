@@ -6,14 +6,10 @@ failures by node, all JSON-able. A failing instruction fails only what depends o
 
 import time
 import warnings
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import pandas as pd
-import scipy.sparse as sp
 
 from executor import blocks
 from executor.backends.base import Backend, Context, Together, Work
@@ -22,9 +18,10 @@ from executor.backends.python import PythonBackend
 from executor.backends.rust import RustBackend
 from executor.extents import extents
 from executor.failures import describe_failure
+from executor.kept import Kept, size_of
 from executor.sharing import copied, freeze, refused_write
 from planner.errors import ExecutionError, StratumError
-from planner.graph import Op
+from planner.graph import Op, Role
 from planner.ops import Columns, Folds, Vector
 from planner.ops_encode import Codes
 from planner.plan import Instruction, Task, Value
@@ -32,9 +29,12 @@ from planner.plan import Instruction, Task, Value
 # The first backend that supports an op runs it; Python, the oracle, comes last.
 BACKENDS: tuple[Backend, ...] = (DuckDBBackend(), RustBackend(), PythonBackend())
 
-# Values that many tasks read and none changes, kept from task to task within a worker.
-_CACHE_BYTES = 512 << 20
-_cache: OrderedDict[Value, tuple[Any, int]] = OrderedDict()
+# Values that many tasks read and none changes.
+_kept = Kept(512 << 20)
+_LARGEST = 128 << 20
+# Features of a fold are made by every task that fits on them, unless they are worth a block. Where
+# they are small, that takes as long as a fit.
+_SMALL = 8 << 20
 _MAX_WARNINGS = 5
 # An offered value is kept if making it again takes longer than this, and much longer than
 # writing and reading it.
@@ -86,7 +86,7 @@ def run(
 
 def forget() -> None:
     """Drops the values that are kept from task to task."""
-    _cache.clear()
+    _kept.clear()
 
 
 class _State:
@@ -125,13 +125,14 @@ class _State:
 
     def load(self, value: Value) -> bool:
         """Takes in the block of `value`; False if it cannot be read."""
-        cached = _cached(value)
+        cached = _kept.get(value)
         if cached is None:
             try:
                 cached = blocks.load(self.folder, value.name)
             except blocks.BlockError:
                 return False
             self._protect(value, cached)
+            _kept.put(value, cached, _SMALL)
         self.values[value] = cached
         return True
 
@@ -160,7 +161,7 @@ class _State:
         that the warning is given again."""
         if value not in self._offers or value in self._warned:
             return False
-        limit = _WORTH_SECONDS + _size(self.values[value]) / _WORTH_BYTES_PER_SECOND
+        limit = _WORTH_SECONDS + size_of(self.values[value]) / _WORTH_BYTES_PER_SECOND
         return self._spent.get(value, 0.0) > limit
 
     def release(self, inputs: tuple[Value, ...]) -> None:
@@ -178,7 +179,7 @@ class _State:
         self._waiting.append((gathering, instruction, position))
         for value in instruction.inputs[:1]:
             if value not in self._held and value in self.values:
-                self._held[value] = _size(self.values[value])
+                self._held[value] = size_of(self.values[value])
         if sum(self._held.values()) > _WAITING_BYTES:
             self.catch_up()
         return True
@@ -224,7 +225,7 @@ class _State:
         if failed and not self._spared(op, inputs):
             self._failed[out] = self._failed[failed[0]]
             return False
-        cached = _cached(out)
+        cached = _kept.get(out)
         if cached is not None:
             self.values[out] = cached
             return True
@@ -254,7 +255,10 @@ class _State:
         if out.key in self.warnings or not self._warned.isdisjoint(inputs):
             self._warned.add(out)
         if isinstance(op, Columns | Codes | Vector | Folds):
-            _remember(out, result)
+            _kept.put(out, result, _LARGEST)
+        elif op.role is Role.FEATURES and out not in self._warned:
+            # What warned is made again, so that it warns again.
+            _kept.put(out, result, _SMALL)
         return True
 
     def _spared(self, op: Op, inputs: Sequence[Value]) -> bool:
@@ -292,38 +296,3 @@ def _run(backend: Backend, op: Op, inputs: list[Any], context: Context) -> Any:
         if not refused_write(error):
             raise
     return backend.run(op, copied(inputs), context)
-
-
-def _cached(value: Value) -> Any:
-    entry = _cache.get(value)
-    if entry is None:
-        return None
-    _cache.move_to_end(value)
-    return entry[0]
-
-
-def _remember(value: Value, result: Any) -> None:
-    """Keeps a value for later tasks; read-only, since every task sees the same object."""
-    size = _size(result)
-    if size > _CACHE_BYTES // 4:
-        return
-    freeze(result)
-    _cache[value] = (result, size)
-    total = sum(entry[1] for entry in _cache.values())
-    while total > _CACHE_BYTES:
-        _, (_, dropped) = _cache.popitem(last=False)
-        total -= dropped
-
-
-def _size(result: Any) -> int:
-    if isinstance(result, pd.DataFrame):
-        return int(result.memory_usage(index=False).sum())
-    if isinstance(result, pd.Series):
-        return int(result.memory_usage(index=False))
-    if isinstance(result, np.ndarray):
-        return int(result.nbytes)
-    if isinstance(result, list | tuple):
-        return sum(_size(item) for item in result)
-    if sp.issparse(result):
-        return int(result.data.nbytes) * 2
-    return 0

@@ -6,6 +6,10 @@ import signal
 import pytest
 from hypothesis import settings
 
+# Threads of OpenMP that spin while they wait for a busy core can take a hundred times as long. Read
+# when a library with OpenMP is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # A build repeats its examples; searching for new ones is for whoever can look at what is found.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):

@@ -73,8 +73,8 @@ def test_no_row_of_the_hold_out_is_in_any_fold(
 ) -> None:
     rng = np.random.default_rng(noise)
     table = pd.DataFrame({"y": rng.integers(0, 2, n), "g": rng.integers(0, max(4, n // 3), n)})
-    op, folds, facts = parts(name, table, seed, fraction=fraction)
     try:
+        op, folds, facts = parts(name, table, seed, fraction=fraction)
         outside, inside = hold_out(op, table)
         made = split(folds, table, holdout=(outside, inside))
     except (DataError, SpecError):

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
 from executor import blocks, models, program
 from executor.backends import python
 from executor.construct import construct
+from executor.kept import Kept, size_of
 from executor.models import FittedModel
 from executor.sharing import copied, freeze, refused_write
 from planner.ops import Columns, Encode, Fit, Folds, Predict, Score, Vector
@@ -332,9 +333,44 @@ def test_columns_vectors_and_folds_are_made_once_in_a_worker(engine: Engine) -> 
     assert kinds.count("Fit") == 3
 
 
+def test_small_features_of_a_fold_are_made_once_in_a_worker(engine: Engine) -> None:
+    features = [{"columns": ["age"]}, {"columns": ["rooms"]}]
+    batch = [spec(features=features, model=f"SVR(C={c})") for c in (1, 2, 3)]
+    results = [engine.task(task) for task in engine.compile(*batch, cv=CV).plan.tasks]
+    kinds = [kind for result in results for kind, *_ in result["timings"]]
+    assert kinds.count("Concat") == 3  # the folds
+    assert kinds.count("Fit") == 9
+
+
+def test_large_features_are_not_kept(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "_SMALL", 100)
+    features = [{"columns": ["age"]}, {"columns": ["rooms"]}]
+    engine.run(spec(features=features, model="SVR()"), cv=CV)
+    assert not any(isinstance(value, tuple) for value in program._kept.values())
+
+
+def test_the_oldest_values_are_let_go_first() -> None:
+    kept = Kept(room=24)
+    first, second, third = (Value(name) for name in "abc")
+    for value in (first, second, third):
+        kept.put(value, np.zeros(1), most=8)
+    assert kept.get(first) is not None
+    kept.put(Value("d"), np.zeros(1), most=8)
+    assert kept.get(second) is None
+    assert kept.get(first) is not None
+    kept.put(third, np.zeros(1), most=8)  # once more: it does not count twice
+    assert (len(kept), kept.bytes) == (3, 24)
+    kept.put(Value("e"), np.zeros(2), most=8)
+    kept.put(Value("f"), object(), most=8)
+    kept.put(Value("g"), np.zeros(0), most=8)
+    assert kept.get(Value("e")) is kept.get(Value("f")) is kept.get(Value("g")) is None
+    kept.clear()
+    assert (len(kept), kept.bytes) == (0, 0)
+
+
 def test_what_is_kept_is_read_only(engine: Engine) -> None:
     engine.run(spec(features=[{"columns": ["age"]}]), cv=CV)
-    kept = [entry[0] for entry in program._cache.values()]
+    kept = program._kept.values()
     arrays = [value for value in kept if isinstance(value, np.ndarray)]
     folds = [value for value in kept if isinstance(value, list)]
     assert arrays
@@ -344,13 +380,13 @@ def test_what_is_kept_is_read_only(engine: Engine) -> None:
 
 
 def test_what_is_kept_is_bounded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "_CACHE_BYTES", 3200)
+    monkeypatch.setattr(program._kept, "room", 3200)
     names = ["age", "rooms", "part", "weight", "lift"]
     batch = [spec(features=[{"columns": [name]}]) for name in names]
     answers = engine.run(*batch, cv=CV)
     assert all(answer.error is None for answer in answers)
-    assert sum(size for _, size in program._cache.values()) <= 3200
-    assert 0 < len(program._cache) < 6  # five columns and a target
+    assert sum(map(size_of, program._kept.values())) == program._kept.bytes <= 3200
+    assert 0 < len(program._kept) < 6  # five columns and a target
 
 
 def test_values_are_let_go_after_their_last_use(
