@@ -4,10 +4,11 @@
 //! one block at a time, small enough to stay in the second-level cache.
 
 use faer::MatRef;
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, Axis};
 use pulp::{Simd, WithSimd};
 
 use super::categories::Categories;
+use super::simd;
 
 /// How the rows of the input are best walked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl<'a> Source<'a> {
         if self.ncols() == 0 {
             return;
         }
-        crate::kernels::simd::arch().dispatch(Pack {
+        simd::arch().dispatch(Pack {
             source: self,
             rows,
             centre,
@@ -111,33 +112,35 @@ impl<'a> Source<'a> {
     #[inline(always)]
     fn pack_rows(&self, rows: &[u32], centre: &[f64], missing: Missing<'_>, block: &mut Block) {
         let p = self.ncols();
-        let width = block.width;
         let whole = self.x.to_slice();
-        let targets = block.data.chunks_mut(COPIED * width);
-        for (targets, rows) in targets.zip(rows.chunks(COPIED)) {
-            // Bare copies first: the processor has more of them under way, and rows that lie
-            // apart in memory are waited for together.
-            for (target, &row) in targets.chunks_exact_mut(width).zip(rows) {
-                let row = row as usize;
-                match whole {
-                    Some(values) => target[..p].copy_from_slice(&values[row * p..][..p]),
-                    None => {
-                        for (t, v) in target.iter_mut().zip(self.x.row(row)) {
-                            *t = *v;
-                        }
-                    }
-                }
+        let ahead = (AHEAD_VALUES / p).clamp(1, AHEAD_ROWS);
+        for &row in rows.iter().take(ahead) {
+            simd::prefetch(self.row(whole, row));
+        }
+        let step = block.step;
+        let targets = block.values_mut().chunks_exact_mut(step);
+        for (place, (target, &row)) in targets.zip(rows).enumerate() {
+            // Rows of a fold lie apart, which the processor does not foresee.
+            if let Some(&next) = rows.get(place + ahead) {
+                simd::prefetch(self.row(whole, next));
             }
-            for target in targets.chunks_exact_mut(width).take(rows.len()) {
-                let target = &mut target[..p];
-                match missing {
-                    Missing::Keep => subtract(target, &centre[..p]),
-                    Missing::Fill(fill) => {
-                        for ((t, c), f) in target.iter_mut().zip(centre).zip(fill) {
-                            *t = if t.is_nan() { *f } else { *t - c };
-                        }
-                    }
-                }
+            let (values, target) = (self.row(whole, row), &mut target[..p]);
+            match missing {
+                Missing::Keep => shift::<false>(values, [&centre[..p], &[]], target),
+                Missing::Fill(fill) => shift::<true>(values, [&centre[..p], &fill[..p]], target),
+            }
+        }
+    }
+
+    /// A row whose values are neighbours; `whole` are all rows, where those are neighbours, too.
+    #[inline(always)]
+    fn row(&self, whole: Option<&'a [f64]>, row: u32) -> &'a [f64] {
+        let (row, p) = (row as usize, self.ncols());
+        match whole {
+            Some(values) => &values[row * p..][..p],
+            None => {
+                let row = self.x.index_axis_move(Axis(0), row);
+                row.to_slice().unwrap_or_default()
             }
         }
     }
@@ -146,7 +149,7 @@ impl<'a> Source<'a> {
     fn pack_columns(&self, rows: &[u32], centre: &[f64], missing: Missing<'_>, block: &mut Block) {
         let run = contiguous(rows);
         let m = rows.len();
-        for (j, target) in (0..self.ncols()).zip(block.data.chunks_exact_mut(m)) {
+        for (j, target) in (0..self.ncols()).zip(block.values_mut().chunks_exact_mut(m)) {
             let values = self.x.column(j);
             let c = centre[j];
             match (values.to_slice(), &run) {
@@ -182,7 +185,7 @@ impl<'a> Source<'a> {
 
     fn pack_strided(&self, rows: &[u32], centre: &[f64], missing: Missing<'_>, block: &mut Block) {
         let m = rows.len();
-        for (j, target) in (0..self.ncols()).zip(block.data.chunks_exact_mut(m)) {
+        for (j, target) in (0..self.ncols()).zip(block.values_mut().chunks_exact_mut(m)) {
             for (t, &row) in target.iter_mut().zip(rows) {
                 *t = missing.value(j, self.at(row, j), centre[j]);
             }
@@ -209,15 +212,60 @@ impl WithSimd for Pack<'_, '_> {
     }
 }
 
-/// By number: iterators are not always compiled for the chosen instruction set.
+/// Values on a cache line, which are shifted at a time.
+const LANES: usize = 8;
+
+/// Writes `values - centre`, or a value of `fill` for a NaN if `FILL`; all of one length. By
+/// number: iterators are not always compiled for the chosen instruction set.
 #[inline(always)]
-fn subtract(values: &mut [f64], shift: &[f64]) {
-    let count = values.len().min(shift.len());
-    let (values, shift) = (&mut values[..count], &shift[..count]);
+fn shift<const FILL: bool>(values: &[f64], [centre, fill]: [&[f64]; 2], target: &mut [f64]) {
+    let fill = if FILL { fill } else { centre };
+    let (v, c, f) = (
+        values.as_chunks().0,
+        centre.as_chunks().0,
+        fill.as_chunks().0,
+    );
+    let (t, rest) = target.as_chunks_mut::<LANES>();
+    let rest = !rest.is_empty();
+    let count = t.len().min(v.len()).min(c.len()).min(f.len());
     let mut at = 0;
     while at < count {
-        values[at] -= shift[at];
+        shift_lanes::<FILL>(&v[at], [&c[at], &f[at]], &mut t[at]);
         at += 1;
+    }
+    if !rest {
+        return;
+    }
+    // The last ones together with some before them, again: one step instead of up to seven.
+    let last = (values.last_chunk(), centre.last_chunk(), fill.last_chunk());
+    if let ((Some(v), Some(c), Some(f)), Some(t)) = (last, target.last_chunk_mut()) {
+        shift_lanes::<FILL>(v, [c, f], t);
+    } else {
+        for (lane, t) in target.iter_mut().enumerate() {
+            *t = shifted::<FILL>(values[lane], centre[lane], fill[lane]);
+        }
+    }
+}
+
+#[inline(always)]
+fn shift_lanes<const FILL: bool>(
+    values: &[f64; LANES],
+    [centre, fill]: [&[f64; LANES]; 2],
+    target: &mut [f64; LANES],
+) {
+    let mut lane = 0;
+    while lane < LANES {
+        target[lane] = shifted::<FILL>(values[lane], centre[lane], fill[lane]);
+        lane += 1;
+    }
+}
+
+#[inline(always)]
+fn shifted<const FILL: bool>(value: f64, centre: f64, fill: f64) -> f64 {
+    if FILL && value.is_nan() {
+        fill
+    } else {
+        value - centre
     }
 }
 
@@ -241,13 +289,20 @@ fn contiguous(rows: &[u32]) -> Option<std::ops::Range<usize>> {
 /// A dense (m, width) buffer in the order in which the source is read fastest.
 pub struct Block {
     data: Vec<f64>,
+    /// Where the values begin in `data`: on a cache line.
+    start: usize,
     rows: usize,
     width: usize,
+    /// From one row to the next in row order, in values: a whole number of cache lines.
+    step: usize,
     row_major: bool,
 }
 
-/// Rows that are copied before they are shifted.
-const COPIED: usize = 32;
+/// Values that are fetched ahead of those that are read, so that memory has answered by then and
+/// they are still in the first-level cache.
+const AHEAD_VALUES: usize = 1536;
+/// Rows that are fetched ahead at most.
+const AHEAD_ROWS: usize = 32;
 /// Values a block may hold: half a megabyte, so that it stays in the second-level cache.
 const BLOCK_VALUES: usize = 1 << 16;
 
@@ -261,29 +316,45 @@ impl Block {
     }
 
     pub fn new(width: usize) -> Self {
+        let step = width.next_multiple_of(LANES);
+        let data = vec![0.0; LANES + step * Self::capacity(width)];
+        // Vectors that lie across two lines take twice as long to load.
+        let start = data.as_ptr().align_offset(LANES * size_of::<f64>());
         Self {
-            data: vec![0.0; width * Self::capacity(width)],
+            start: if start < LANES { start } else { 0 },
+            data,
             rows: 0,
             width,
+            step,
             row_major: true,
         }
     }
 
+    /// For at most as many rows as there is room for.
     fn reshape(&mut self, rows: usize, row_major: bool) {
+        assert!(rows <= Self::capacity(self.width));
         self.rows = rows;
         self.row_major = row_major;
-        self.data
-            .resize(self.data.len().max(rows * self.width), 0.0);
+    }
+
+    fn values(&self) -> &[f64] {
+        &self.data[self.start..]
+    }
+
+    fn values_mut(&mut self) -> &mut [f64] {
+        &mut self.data[self.start..]
     }
 
     pub fn set_column(&mut self, column: usize, values: impl Iterator<Item = f64>) {
         let (start, step) = if self.row_major {
-            (column, self.width)
+            (column, self.step)
         } else {
             (column * self.rows, 1)
         };
-        for (i, value) in values.take(self.rows).enumerate() {
-            self.data[start + i * step] = value;
+        let rows = self.rows;
+        let places = self.values_mut()[start..].iter_mut().step_by(step);
+        for (place, value) in places.zip(values).take(rows) {
+            *place = value;
         }
     }
 
@@ -291,14 +362,14 @@ impl Block {
     pub fn add_sums(&self, sums: &mut [f64], missing: &mut [u64]) {
         let p = sums.len();
         if self.row_major {
-            for row in self.data.chunks_exact(self.width).take(self.rows) {
+            for row in self.values().chunks_exact(self.step).take(self.rows) {
                 for ((s, m), v) in sums.iter_mut().zip(missing.iter_mut()).zip(&row[..p]) {
                     *s += if v.is_nan() { 0.0 } else { *v };
                     *m += u64::from(v.is_nan());
                 }
             }
         } else {
-            let columns = self.data.chunks_exact(self.rows);
+            let columns = self.values().chunks_exact(self.rows);
             for ((s, m), column) in sums.iter_mut().zip(missing.iter_mut()).zip(columns) {
                 *s += column.iter().filter(|v| !v.is_nan()).sum::<f64>();
                 *m += column.iter().filter(|v| v.is_nan()).count() as u64;
@@ -308,11 +379,12 @@ impl Block {
 
     /// The block as an (m, width) matrix.
     pub fn view(&self) -> MatRef<'_, f64> {
-        let data = &self.data[..self.rows * self.width];
+        let (rows, width, step) = (self.rows, self.width, self.step);
         if self.row_major {
-            MatRef::from_row_major_slice(data, self.rows, self.width)
+            let values = &self.values()[..rows * step];
+            MatRef::from_row_major_slice_with_stride(values, rows, width, step)
         } else {
-            MatRef::from_column_major_slice(data, self.rows, self.width)
+            MatRef::from_column_major_slice(&self.values()[..rows * width], rows, width)
         }
     }
 }

@@ -7,9 +7,11 @@
 //! with x0 zero where the value is missing. One-hot columns lie between X and m; their moments
 //! are sums per category.
 
+use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
-use faer::{Accum, Mat, Par};
+use faer::{Accum, Mat, MatRef, Par};
 use ndarray::{ArrayView1, ArrayView2};
+use pulp::Arch;
 
 use super::block::{Block, Missing, Source};
 use super::workers::Workers;
@@ -235,24 +237,48 @@ fn segment(source: &Source<'_>, y: ArrayView2<'_, f64>, rows: &[u32], frame: &Fr
             let values = rows.iter().map(|&row| y[row as usize] - centre);
             block.set_column(one + 1 + k, values);
         }
-        // The inner product: faer picks the widest vector instructions at run time.
-        let z = block.view();
+        add_products(block.view(), &mut part.dense);
+        if let Some(categories) = source.categories() {
+            categories.scatter(rows, block.view(), &mut part.sums, &mut part.pairs);
+        }
+    }
+    part
+}
+
+/// Adds z^T z to the lower triangle of `sums`. faer picks the widest vector instructions at run
+/// time. With AVX-512 it works on 48 rows of the result at a time, and so computes much beyond the
+/// diagonal of a small triangle; panels of 16 rows leave most of that out. With AVX2 they cost more
+/// than they save.
+fn add_products(z: MatRef<'_, f64>, sums: &mut Mat<f64>) {
+    let width = z.ncols();
+    let panel = match Arch::new() {
+        #[cfg(target_arch = "x86_64")]
+        Arch::V4(_) => 16,
+        _ => width,
+    };
+    for start in (0..width).step_by(panel.max(1)) {
+        let end = width.min(start + panel);
+        let (rows, size) = (z.subcols(start, end - start).transpose(), end - start);
+        matmul(
+            sums.as_mut().submatrix_mut(start, 0, size, start),
+            Accum::Add,
+            rows,
+            z.subcols(0, start),
+            1.0,
+            Par::Seq,
+        );
         triangular::matmul(
-            part.dense.as_mut(),
+            sums.as_mut().submatrix_mut(start, start, size, size),
             BlockStructure::TriangularLower,
             Accum::Add,
-            z.transpose(),
+            rows,
             BlockStructure::Rectangular,
-            z,
+            rows.transpose(),
             BlockStructure::Rectangular,
             1.0,
             Par::Seq,
         );
-        if let Some(categories) = source.categories() {
-            categories.scatter(rows, z, &mut part.sums, &mut part.pairs);
-        }
     }
-    part
 }
 
 #[cfg(test)]

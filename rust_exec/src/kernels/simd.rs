@@ -62,6 +62,29 @@ pub fn dispatch<T>(work: impl FnOnce() -> T) -> T {
     arch().dispatch(work)
 }
 
+/// Values on a cache line.
+#[cfg(target_arch = "x86_64")]
+const LINE: usize = 8;
+
+/// Asks for the cache lines of `values`, to be read soon. Changes no value.
+#[inline(always)]
+pub fn prefetch(values: &[f64]) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(sse) = pulp::core_arch::x86::Sse::try_new() {
+        const NEAREST: i32 = std::arch::x86_64::_MM_HINT_T0;
+        let fetch = |value: &f64| sse._mm_prefetch::<NEAREST>(std::ptr::from_ref(value).cast());
+        let mut at = 0;
+        while at < values.len() {
+            fetch(&values[at]);
+            at += LINE;
+        }
+        // The last value may lie on one line more.
+        values.last().into_iter().for_each(fetch);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
