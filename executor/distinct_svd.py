@@ -38,7 +38,7 @@ class TruncatedSVD(_TruncatedSVD):  # type: ignore[misc]
         if (
             isinstance(rows, RepeatedRows)
             and rows.distinct is not None
-            and np.isfinite(X.data).all()
+            and np.isfinite(rows.distinct.data).all()
         ):
             self._validate_params()
             found = self._decomposed(rows)
@@ -46,11 +46,12 @@ class TruncatedSVD(_TruncatedSVD):  # type: ignore[misc]
             return super().fit_transform(rows, y)
         self.components_, self.singular_values_ = found
         self.n_features_in_ = X.shape[1]
-        projected = (rows.distinct @ self.components_.T)[rows.codes]
-        self.explained_variance_ = np.var(projected, axis=0)
-        _, spread = mean_variance_axis(X, axis=0)
+        projected = rows.distinct @ self.components_.T
+        weights = np.bincount(rows.codes).astype(rows.dtype)
+        self.explained_variance_ = _variance(projected, weights)
+        _, spread = mean_variance_axis(rows.distinct, axis=0, weights=weights)
         self.explained_variance_ratio_ = self.explained_variance_ / spread.sum()
-        return projected
+        return projected[rows.codes]
 
     def _decomposed(self, rows: RepeatedRows) -> tuple[np.ndarray, np.ndarray] | None:
         """Components and singular values; None where the library is to find them."""
@@ -86,6 +87,13 @@ class NearTruncatedSVD(TruncatedSVD):
 
 
 NearTruncatedSVD.__name__ = "TruncatedSVD"
+
+
+def _variance(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(p,) variances of the columns, each row standing for `weights` equal ones."""
+    total = weights.sum()
+    centred = values - weights @ values / total
+    return np.asarray(weights @ centred**2 / total)
 
 
 def _apart(values: np.ndarray, k: int) -> bool:

@@ -23,6 +23,7 @@ from executor.term_counts import (
     kernel,
     sparse,
     weighable,
+    weighted,
 )
 
 
@@ -53,7 +54,7 @@ class TfidfVectorizer(Counting, text.TfidfVectorizer):  # type: ignore[misc]
         )
         counts = self._fitted(found)
         fit_idf(self._tfidf, counts, found.weights)
-        return self._expanded(self._tfidf.transform(counts, copy=False), found.codes)
+        return self._expanded(weighted(self._tfidf, counts), found.codes)
 
 
 class HashingVectorizer(text.HashingVectorizer):  # type: ignore[misc]

@@ -90,7 +90,8 @@ def arrow_strings(documents: Any) -> pa.LargeStringArray | None:
     if documents.dtype.storage != "pyarrow" or documents.hasnans:
         return None
     chunks = pa.chunked_array(pa.array(documents.array, pa.large_string()))
-    return chunks.combine_chunks()
+    # Joining copies, even a single one.
+    return chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
 
 
 def listed(documents: Iterable[Any]) -> list[Any]:

@@ -7,7 +7,7 @@ therefore exact. What follows in a row (logarithms, weights, norms) depends on t
 and is the library's own code on the distinct documents.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from numbers import Integral
 from typing import Any
@@ -21,6 +21,8 @@ from executor.repeated import Repeated, by_document, listed
 # scikit-learn's words.
 EMPTY = "empty vocabulary; perhaps the documents only contain stop words"
 _LARGEST = np.iinfo(np.int32).max
+# Entries of a sparse matrix that are summed or weighted at a time.
+_ENTRIES = 1 << 18
 
 
 @cache
@@ -160,7 +162,8 @@ def pruned(model: Any, vocabulary: dict[str, int], counts: Any, weights: np.ndar
     kept = np.where(mask)[0]
     if not len(kept):
         raise ValueError("After pruning, no terms remain. Try a lower min_df or a higher max_df.")
-    counts = counts[:, kept]
+    if len(kept) < terms:  # else this would be a copy
+        counts = counts[:, kept]
     return counts if limit is not None else model._sort_features(counts, vocabulary)
 
 
@@ -172,11 +175,41 @@ def summed(
     data: np.ndarray | None = None,
 ) -> np.ndarray:
     """(columns,) integer sums of the rows' weights, times `data` if given, by column."""
-    each = np.repeat(weights, np.diff(indptr))
-    if data is not None:
-        each = each * data
     # Sums of integers below 2^53 in float64 are exact, in whatever order.
-    return np.bincount(indices, each, minlength=columns).astype(np.int64)
+    sums = np.zeros(columns)
+    for rows, part in _some_rows(indptr, max(_ENTRIES, columns)):
+        each = np.repeat(weights[rows], np.diff(indptr[rows.start : rows.stop + 1]))
+        if data is not None:
+            each = each * data[part]
+        sums += np.bincount(indices[part], each, minlength=columns)
+    return sums.astype(np.int64)
+
+
+def _some_rows(indptr: np.ndarray, size: int) -> Iterator[tuple[slice, slice]]:
+    """Neighbouring rows that have up to `size` entries together, or are one, and where these
+    entries are."""
+    start, rows = 0, len(indptr) - 1
+    while start < rows:
+        end = indptr.dtype.type(min(int(indptr[start]) + size, int(indptr[-1])))
+        stop = max(int(np.searchsorted(indptr, end, "right")) - 1, start + 1)
+        yield slice(start, stop), slice(int(indptr[start]), int(indptr[stop]))
+        start = stop
+
+
+def weighted(weighting: Any, counts: Any) -> Any:
+    """What a fitted TfidfTransformer makes of counts, which it may write to.
+
+    Rows do not depend on each other: some at a time, so that what the library keeps by entry is
+    small.
+    """
+    if counts.dtype not in (np.float64, np.float32):
+        return weighting.transform(counts, copy=False)
+    for rows, part in _some_rows(counts.indptr, _ENTRIES):
+        ends = counts.indptr[rows.start : rows.stop + 1] - counts.indptr[rows.start]
+        parts = counts.data[part], counts.indices[part], ends
+        some = type(counts)(parts, shape=(rows.stop - rows.start, counts.shape[1]))
+        counts.data[part] = weighting.transform(some, copy=False).data
+    return counts
 
 
 def fit_idf(weighting: Any, counts: Any, weights: np.ndarray) -> None:

@@ -55,7 +55,7 @@ def _measured(job: Job, machine: Machine) -> Outcome:
 
     def work(threads: int = 1, folds: int = job.folds) -> list[Any]:
         """Codes once, then the block of each fold; only the last is held, as in a run."""
-        codes = codes_of(table, texts)
+        codes = codes_of(table, texts, threads)
         inputs = [split, *blocks, codes]
         found: Any = None
         for fold in range(folds):

@@ -10,7 +10,9 @@ names the values.
 import inspect
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,9 +48,12 @@ class UnknownError(Exception):
     """A category that the training rows do not have, where the library would tell of it."""
 
 
-def codes_of(table: pa.Table, names: Sequence[str]) -> tuple[Coded | None, ...]:
+def codes_of(table: pa.Table, names: Sequence[str], threads: int = 1) -> tuple[Coded | None, ...]:
     """Codes of columns; None for those that are neither text nor plain numbers."""
-    return tuple(_codes(table, name) for name in names)
+    if threads < 2 or len(names) < 2:
+        return tuple(_codes(table, name) for name in names)
+    with ThreadPoolExecutor(min(threads, len(names))) as pool:
+        return tuple(pool.map(partial(_codes, table), names))
 
 
 def _codes(table: pa.Table, name: str) -> Coded | None:
@@ -65,7 +70,9 @@ def _codes(table: pa.Table, name: str) -> Coded | None:
 
 
 def _text_codes(column: pa.ChunkedArray) -> Coded:
-    encoded = column.combine_chunks().dictionary_encode()
+    # Joining copies, even a single one.
+    single = column.num_chunks == 1
+    encoded = (column.chunk(0) if single else column.combine_chunks()).dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
     texts = encoded.dictionary.to_pylist()
@@ -78,7 +85,7 @@ def _text_codes(column: pa.ChunkedArray) -> Coded:
     categories[: len(texts)] = [texts[place] for place in order]
     if missing:
         categories[-1] = np.nan
-    places = pc.fill_null(encoded.indices, len(texts))
+    places = pc.fill_null(encoded.indices, len(texts)) if missing else encoded.indices
     return rank[places.to_numpy(zero_copy_only=False)], categories
 
 
@@ -208,7 +215,7 @@ class Table:
 
 
 def _codes_op(op: Codes, inputs: Sequence[Any], context: Context) -> Any:
-    return codes_of(inputs[0], op.names)
+    return codes_of(inputs[0], op.names, context.threads)
 
 
 def table(

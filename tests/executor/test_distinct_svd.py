@@ -135,3 +135,19 @@ def test_statistically_the_encoder_s_features_are_skrub_s() -> None:
     for ours, theirs in zip(found, wanted, strict=True):
         assert list(ours.columns) == list(theirs.columns)
         np.testing.assert_allclose(ours, theirs, atol=2e-3)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_products_of_rows_that_are_not_written_out_have_scipy_s_bits(kind: Any, order: Any) -> None:
+    rng = np.random.default_rng(0)
+    distinct = matrix(150, distinct=150).astype(kind)
+    codes = rng.integers(0, distinct.shape[0], 2500)
+    whole, rows = distinct[codes], RepeatedRows.of(distinct, codes)
+    other = np.array(rng.normal(size=(2500, 5)).astype(kind), order=order)
+    np.testing.assert_array_equal(rows.T @ other, whole.T @ other)
+    np.testing.assert_array_equal(other.T @ rows, other.T @ whole)
+    assert rows.dtype == rows.T.dtype == kind
+    assert not {"data", "indices", "indptr"} & vars(rows).keys()
+    np.testing.assert_array_equal(rows.T.data, whole.data)
+    assert rows.T.T is rows

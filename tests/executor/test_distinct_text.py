@@ -199,3 +199,17 @@ def test_string_encoder_inside_a_table_vectorizer() -> None:
     )
     assert pickle.loads(pickle.dumps(inside)).transform(frame).shape[1] == 4
     assert not sp.issparse(inside.transform(frame))
+
+
+@pytest.mark.parametrize("params", [{}, {"max_features": 9}, {"min_df": 3, "sublinear_tf": True}])
+def test_blocks_of_rows_have_the_library_s_bits(
+    params: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(term_counts, "_ENTRIES", 5)
+    texts = list(towns(300, 0).fillna("none"))
+    for dtype in (np.float64, np.float32):
+        chosen = {**params, "dtype": dtype}
+        same(
+            outcome(distinct_text.TfidfVectorizer(**chosen), texts, texts[:20]),
+            outcome(text.TfidfVectorizer(**chosen), texts, texts[:20]),
+        )

@@ -229,7 +229,7 @@ def test_encoders_on_codes_are_those_of_the_library(
     table: pa.Table, call: Call, names: list[str]
 ) -> None:
     folds, frame = folds_of(table.num_rows, 3, 1), to_frame(table, names)
-    codes = codes_of(table, names)
+    codes = codes_of(table, names, threads=2)
     for fold, (train, valid) in enumerate(folds):
 
         def plain(train: Any = train, valid: Any = valid) -> Any:
