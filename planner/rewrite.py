@@ -24,6 +24,7 @@ from planner.rules.linear import group_linear
 from planner.rules.neighbours import group_neighbours
 from planner.rules.prefixes import group_prefixes
 from planner.rules.selections import group_selections
+from planner.rules.trees import read_whole_tables
 from planner.rules.vocabularies import group_vocabularies
 
 Replacements = dict[str, Node]
@@ -56,6 +57,8 @@ RULES: tuple[Rule, ...] = (
     Rule("group_linear", group_linear, groups=True),
     Rule("group_prefixes", group_prefixes, groups=True),
     Rule("group_neighbours", group_neighbours, groups=True),
+    # Behind the groups of fits: those of other features are not alike.
+    Rule("read_whole_tables", read_whole_tables),
     # Last, for they hide the encodings that other rules look for. Whole blocks first: what is
     # replaced below a node changes its key.
     Rule("fuse_encoders", fuse_encoders, groups=True),

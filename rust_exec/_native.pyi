@@ -198,6 +198,8 @@ def forest(
     min_weight_fraction_leaf: float = 0.0,
     min_impurity_decrease: float = 0.0,
     max_leaf_nodes: int | None = None,
+    train_rows: NDArray[np.int64] | None = None,
+    valid_rows: NDArray[np.int64] | None = None,
     threads: int = 1,
 ) -> NDArray[np.float64]: ...
 
@@ -215,6 +217,8 @@ class BinnedRows:
         derived: list[list[int]] = ...,
         detect: bool = True,
         categorical: list[int] = ...,
+        train_rows: NDArray[np.int64] | None = None,
+        valid_rows: NDArray[np.int64] | None = None,
         threads: int = 1,
     ) -> None: ...
 

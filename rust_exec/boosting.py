@@ -105,20 +105,24 @@ class BinnedRows:
         derived: Sequence[Sequence[int]] = (),
         detect: bool = True,
         categorical: Sequence[int] = (),
+        train_rows: NDArray[np.int64] | None = None,
+        valid_rows: NDArray[np.int64] | None = None,
         threads: int = 1,
     ) -> None:
         """Cut rows into bins.
 
         Args:
-            x_train: (n, p) float64 of any strides, NaN allowed. It is read, not kept.
-            x_valid: (n_valid, p) float64 of any strides.
+            x_train: (m, p) float64 of any strides, NaN allowed. It is read, not kept.
+            x_valid: (m_valid, p) float64 of any strides, which may be ``x_train``.
             max_bins: 2 to 255; 256 as well with XGBoost's cuts.
             cuts: Who cuts the bins.
             derived: Groups of columns, each of them functions of one code per row. Columns that
                 are not there are passed over.
             detect: Look for such groups among the other columns, too.
             categorical: Columns whose values have no order, at most ``max_bins`` different ones
-                in ``x_train``. Others in ``x_valid`` are taken for missing ones.
+                among the training rows. Others in ``x_valid`` are taken for missing ones.
+            train_rows: (n,) int64 rows of ``x_train`` to learn from, which may repeat; None: all.
+            valid_rows: (n_valid,) int64 rows of ``x_valid`` to predict; None: all.
             threads: most threads to use, the caller's included.
 
         Raises:
@@ -135,6 +139,8 @@ class BinnedRows:
             derived=[list(group) for group in derived],
             detect=detect,
             categorical=list(categorical),
+            train_rows=train_rows,
+            valid_rows=valid_rows,
             threads=threads,
         )
         self.combinations = self._native.combinations

@@ -28,6 +28,8 @@ def forest(
     min_weight_fraction_leaf: float = 0.0,
     min_impurity_decrease: float = 0.0,
     max_leaf_nodes: int | None = None,
+    train_rows: NDArray[np.int64] | None = None,
+    valid_rows: NDArray[np.int64] | None = None,
     threads: int = 1,
 ) -> NDArray[np.float64]:
     """Fit a forest per seed, and predict rows with each number of its first trees.
@@ -39,9 +41,10 @@ def forest(
     With more than 255 distinct values, trees cannot tell those of a bin apart.
 
     Args:
-        x_train: (n, p) float64 of any strides; NaN is a missing value. It is not copied.
-        y_train: (n,) float64: values, or class numbers 0, 1, ... below ``classes``.
-        x_valid: (n_valid, p) float64 of any strides.
+        x_train: (m, p) float64 of any strides; NaN is a missing value. It is not copied.
+        y_train: (n,) float64 of the training rows: values, or class numbers 0, 1, ... below
+            ``classes``.
+        x_valid: (m_valid, p) float64 of any strides, which may be ``x_train``. It is not copied.
         sizes: numbers of trees, each from 1 to 2^24, in any order.
         seeds: one forest each; 0 to 2^64 - 1.
         classes: number of classes, 2 to 1000; 0 for regression (squared error).
@@ -59,6 +62,8 @@ def forest(
         min_weight_fraction_leaf: as scikit-learn's.
         min_impurity_decrease: as scikit-learn's.
         max_leaf_nodes: as scikit-learn's; trees then grow best first.
+        train_rows: (n,) int64 rows of ``x_train`` to learn from, which may repeat; None: all.
+        valid_rows: (n_valid,) int64 rows of ``x_valid`` to predict; None: all.
         threads: most threads to use, the caller's included. Results do not depend on it.
 
     Returns:
@@ -66,8 +71,9 @@ def forest(
 
     Raises:
         KernelInputError: codes ``bad_array``, ``shape_mismatch``, ``empty_matrix``,
-            ``too_many_rows``, ``too_many_classes``, ``infinite``, ``bad_target``,
-            ``bad_weights``, ``bad_shape``, ``bad_size``, ``bad_seed``, ``bad_threads``.
+            ``too_many_rows``, ``index_out_of_range``, ``too_many_classes``, ``infinite``,
+            ``bad_target``, ``bad_weights``, ``bad_shape``, ``bad_size``, ``bad_seed``,
+            ``bad_threads``.
         KernelInternalError: the kernel failed.
     """
     return _native.forest(
@@ -89,5 +95,7 @@ def forest(
         min_weight_fraction_leaf=min_weight_fraction_leaf,
         min_impurity_decrease=min_impurity_decrease,
         max_leaf_nodes=max_leaf_nodes,
+        train_rows=train_rows,
+        valid_rows=valid_rows,
         threads=threads,
     )

@@ -10,15 +10,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from executor.backends.base import Context
-from executor.backends.sides import sides, training_target
+from executor.backends.sides import Split, sides, training_target
 from executor.models import FittedModel
 from planner.graph import Op
 from planner.ops import Fit
 from planner.ops_trees import TreesFit
 
 Run = Callable[[Any, Sequence[Any], Context], Any]
+# A block of features, and which rows of it are meant: int64 numbers, or all of them.
+Part = tuple[Any, np.ndarray | None]
 # Predictions on the validation rows of each size, and the classes; or why there are none.
 Answer = tuple[list[np.ndarray], np.ndarray | None] | str
 
@@ -68,7 +71,7 @@ def stand_ins(
     """A model for each of `fits`, which differ only in their number of trees or rounds; None
     where the library is to fit them."""
     features, folds, target, *weights = inputs
-    train, valid = sides(features, folds, context)
+    train, valid = _parts(features, folds, context)
     y = training_target(target, folds, context)
     weight = np.asarray(weights[0])[folds[context.position][0]] if weights else None
     answer = _asked(fits, train, y, weight, valid, context.threads)
@@ -81,18 +84,40 @@ def stand_ins(
     estimators = (
         Answered(one) if classes is None else AnsweredClasses(one, classes) for one in values
     )
+    # What is left of the rows is how many they were: nothing is asked about them any more.
+    asked = np.broadcast_to(np.float64(np.nan), (len(values[0]), int(valid[0].shape[1])))
     return [
-        FittedModel(estimator, valid, op, classes, False, transformer)
+        FittedModel(estimator, asked, op, classes, False, transformer)
         for op, estimator in zip(fits, estimators, strict=True)
     ]
 
 
+def _parts(block: Any, folds: Split, context: Context) -> tuple[Part, Part]:
+    """Training and validation rows of the current fold: of a table of float64 by their numbers,
+    for the kernels read it as it is."""
+    if _doubles(block):
+        train, valid = folds[context.position]
+        return (block, _numbers(train)), (block, _numbers(valid))
+    train, valid = sides(block, folds, context)
+    return (train, None), (valid, None)
+
+
+def _doubles(block: Any) -> bool:
+    if isinstance(block, pd.DataFrame):
+        return all(dtype == np.float64 for dtype in block.dtypes)
+    return isinstance(block, np.ndarray) and block.ndim == 2 and block.dtype == np.float64
+
+
+def _numbers(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(rows, dtype=np.int64)
+
+
 def _asked(
     fits: Sequence[Fit],
-    train: Any,
+    train: Part,
     y: np.ndarray,
     weight: np.ndarray | None,
-    valid: Any,
+    valid: Part,
     threads: int,
 ) -> Answer:
     from executor.backends.rust import HAS_KERNELS

@@ -167,7 +167,7 @@ def test_ordered_categories_are_numbers_to_lightgbm(tmp_path: Path) -> None:
     errors = []
     for ordered in (True, False):
         x = pd.DataFrame({"c": pd.Categorical.from_codes(code, names, ordered=ordered)})
-        found = answer([Fit(call, "regression")], x, y, None, x, 1)
+        found = answer([Fit(call, "regression")], (x, None), y, None, (x, None), 1)
         assert not isinstance(found, str), found
         from lightgbm import LGBMRegressor
 

@@ -17,6 +17,7 @@ from executor.models import FittedModel, predict
 from planner.expressions import parse
 from planner.fidelity import LIBRARY_FITTED
 from planner.ops import Fit, Task
+from planner.ops_prefix import PrefixFit
 from planner.trees import statistical
 from tests.inprocess import operators
 
@@ -155,3 +156,22 @@ def test_frames_of_numbers_are_taken() -> None:
     framed = stand_ins([fit], [pd.DataFrame(x).assign(**{"1": x[:, 1] > 2}), FOLDS, y], HERE)
     assert plain is not None
     assert framed is not None
+
+
+@pytest.mark.parametrize("op", ["fit", "prefixes"])
+def test_a_table_that_is_left_to_the_library_may_have_any_names(
+    op: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Features are a table where a kernel was to read it; LightGBM refuses some names."""
+    monkeypatch.setattr(rust, "HAS_KERNELS", False)
+    x, y = data("regression")
+    names = [f"a[{place}]: {{,}}" for place in range(x.shape[1])]
+    fit = fit_of("LGBMRegressor(n_estimators=5, random_state=0)", "regression")
+    inputs = [pd.DataFrame(x, columns=names), FOLDS, y]
+    asked = fit if op == "fit" else PrefixFit(fit, "n_estimators", (3, 5))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LibraryFitted)
+        found = PythonBackend().run(asked, inputs, HERE)
+    model = found if op == "fit" else found[-1]
+    library = PythonBackend().run(Fit(fit.estimator, "regression"), [x, *inputs[1:]], HERE)
+    assert np.array_equal(predict(model, ("predict",))[0], predict(library, ("predict",))[0])

@@ -7,6 +7,7 @@ import pytest
 
 from planner.cost import Shape, bytes_of, kind_of, rounds, seconds_of
 from planner.fidelity import planned, reached
+from planner.graph import walk
 from planner.ops import Fit, Predict
 from planner.ops_prefix import PrefixFit
 from planner.ops_trees import TreesFit, by_kernel
@@ -91,6 +92,18 @@ def test_numbers_of_trees_share_one_fit(engine: Engine) -> None:
     exact = engine.one(models[1], cv=CV)["r2"]
     assert large["r2"] != exact
     np.testing.assert_allclose(large["r2"], exact, atol=0.5)
+
+
+def test_kernels_read_columns_of_doubles_where_they_are(engine: Engine) -> None:
+    def features(columns: list[str], **evaluate: str) -> str:
+        case = {**spec(FOREST.format(3)), "features": [{"columns": columns}]}
+        compiled = engine.compile(case, cv=CV, **evaluate)
+        (fit,) = (node for node in walk(compiled.outputs, tables=False) if isinstance(node.op, Fit))
+        return type(fit.inputs[0].op).__name__
+
+    assert features(["area", "weight"], fidelity="statistical") == "Columns"
+    assert features(["area", "weight"]) == "Concat"
+    assert features(["area", "rooms"], fidelity="statistical") == "Concat"
 
 
 def test_costs_are_told_apart() -> None:

@@ -41,6 +41,15 @@ def _forest() -> Arguments:
     }
 
 
+def _rows() -> Arguments:
+    """Not the last of a table, which may then be shorter."""
+    return {"train_rows": np.arange(40)[::-1] % 38, "valid_rows": np.array([3, 0, 0])}
+
+
+def _numbered() -> Arguments:
+    return {**_forest(), **_rows()}
+
+
 def _classes() -> Arguments:
     given = {**_forest(), "y_train": np.arange(40.0) % 3, "classes": 3}
     return {**given, "balanced": True, "entropy": True}
@@ -58,6 +67,10 @@ def _bins() -> Arguments:
     }
 
 
+def _numbered_bins() -> Arguments:
+    return {**_bins(), **_rows()}
+
+
 def _categories() -> Arguments:
     given = _bins()
     given["x_train"][:, 2] = np.arange(40) % 5
@@ -68,7 +81,8 @@ def _boosted(arguments: Mapping[str, Any]) -> Any:
     """What is in the bins, as a model sees it."""
     rows = BinnedRows(**arguments)
     try:
-        y = np.arange(float(len(arguments["x_train"])))
+        given = arguments.get("train_rows")
+        y = np.arange(float(len(arguments["x_train"] if given is None else given)))
         models = [BoostingModel(stages=(2,), leaf_rows=1, category_rows=1, category_smooth=1.0)]
         found = boosting(rows, y, models)
     except ValueError:
@@ -136,12 +150,22 @@ def _tree() -> Arguments:
 
 
 FOREST = {"free": frozenset({"x_valid"}), "optional": frozenset({"weights"})}
+NUMBERS = frozenset({"train_rows", "valid_rows"})
+TABLES = frozenset({"x_train", "x_valid"})
 
 ENTRIES = (
     Entry("forest", _forest, long=frozenset({"draws"}), **FOREST),
     Entry("forest", _classes, long=frozenset({"draws"}), **FOREST),
-    Entry("BinnedRows", _categories, free=frozenset({"x_train", "x_valid"}), call=_boosted),
-    Entry("BinnedRows", _bins, free=frozenset({"x_train", "x_valid"}), call=_boosted),
+    Entry(
+        "forest",
+        _numbered,
+        long=frozenset({"draws"}),
+        free=TABLES | {"valid_rows"},
+        optional=NUMBERS | {"weights"},
+    ),
+    Entry("BinnedRows", _numbered_bins, free=TABLES | NUMBERS, optional=NUMBERS, call=_boosted),
+    Entry("BinnedRows", _categories, free=TABLES, call=_boosted),
+    Entry("BinnedRows", _bins, free=TABLES, call=_boosted),
     Entry("boosting", _models, optional=frozenset({"weight"})),
     Entry("boosting", _classified, optional=frozenset({"weight"})),
     Entry("boosting", _rates, optional=frozenset({"weight"})),

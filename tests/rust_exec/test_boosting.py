@@ -196,6 +196,19 @@ def test_any_table_is_predicted_finitely(
     np.testing.assert_array_equal(scores, threaded)
 
 
+@pytest.mark.parametrize("cuts", ["even", "lightgbm"])
+def test_rows_of_a_whole_table_are_read_where_they_are(cuts: Any) -> None:
+    x, y = generated(900)
+    rows = np.random.default_rng(0).permutation(900)
+    train, valid = rows[:700], rows[700:]
+    model = BoostingModel(stages=(5,))
+    parts = BinnedRows(x[train], x[valid], cuts=cuts)
+    wanted = boosting(parts, y[train], [model])[0]
+    for table in (x, np.asfortranarray(x)):
+        whole = BinnedRows(table, table, cuts=cuts, train_rows=train, valid_rows=valid)
+        np.testing.assert_array_equal(boosting(whole, y[train], [model])[0], wanted)
+
+
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_monotone_transforms_of_features_change_nothing(seed: int) -> None:

@@ -165,3 +165,30 @@ def test_bad_input_has_a_code(changes: dict[str, Any], code: str) -> None:
 def test_no_rows_to_predict() -> None:
     x, y = regression()
     assert forest(x, y, x[:0], [1], [0], max_features=2).shape == (1, 1, 0, 1)
+
+
+@pytest.mark.parametrize("random_cuts", [False, True])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_rows_of_a_whole_table_are_read_where_they_are(random_cuts: bool, order: Any) -> None:
+    x, y = regression()
+    rows = np.random.default_rng(0).permutation(700)
+    train, valid = rows[:500], rows[500:]
+    options: dict[str, Any] = {"max_features": 3, "random_cuts": random_cuts, "draws": 400}
+    wanted = forest(x[train], y[train], x[valid], [5], [1], **options)
+    whole = np.asarray(x, order=order)
+    for table in (whole, np.hstack((whole, whole))[:, 8:], whole[::-1][::-1]):
+        found = forest(
+            table, y[train], table, [5], [1], train_rows=train, valid_rows=valid, **options
+        )
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("name", ["train_rows", "valid_rows"])
+@pytest.mark.parametrize("row", [-1, 700])
+def test_row_numbers_beyond_the_table_are_refused(name: str, row: int) -> None:
+    x, y = regression()
+    rows = np.arange(700)
+    rows[3] = row
+    with pytest.raises(KernelInputError) as caught:
+        forest(x, y, x, [1], [0], **{name: rows})
+    assert caught.value.code == "index_out_of_range"

@@ -17,7 +17,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 import rust_exec
 from executor.backends.rust.boosting_categories import frequent, most_categories, unordered
-from executor.backends.rust.rows import Kernel, Rows
+from executor.backends.rust.rows import Kernel, Rows, Side
 from planner.ops import Fit
 from rust_exec import BinnedRows, BoostingModel
 from rust_exec.boosting import Library
@@ -124,13 +124,19 @@ def _lightgbm(params: Params, rows: Rows) -> BoostingModel | str:
 
 def _with_zeros(rows: Rows) -> Rows:
     """A missing value is a zero to LightGBM where the training rows have none."""
-    unseen = np.isnan(rows.valid) & ~np.isnan(rows.train).any(axis=0)
-    unseen[:, list(rows.categorical)] = False
-    return replace(rows, valid=np.where(unseen, 0.0, rows.valid)) if unseen.any() else rows
+    unseen = rows.valid.having(np.isnan)
+    unseen[list(rows.categorical)] = False
+    if unseen.any():
+        unseen &= ~rows.train.having(np.isnan)
+    if not unseen.any():
+        return rows
+    valid = rows.valid.copy()
+    valid[:, unseen] = np.nan_to_num(valid[:, unseen], nan=0.0, posinf=np.inf, neginf=-np.inf)
+    return replace(rows, valid=Side(valid))
 
 
 def _xgboost(params: Params, rows: Rows) -> BoostingModel | str:
-    if np.isinf(rows.train).any() or np.isinf(rows.valid).any():
+    if rows.train.having(np.isinf).any() or rows.valid.having(np.isinf).any():
         return "XGBoost refuses infinities"
     if rows.categorical and params.get("enable_categorical") is False:
         return "XGBoost refuses categories unless enable_categorical is set"
@@ -214,18 +220,23 @@ def _predictions(scores: np.ndarray, model: BoostingModel) -> np.ndarray:
 
 def _binned(rows: Rows, bins: int, cuts: Library) -> BinnedRows:
     """The bins of the rows: those of an earlier fit if they are the same."""
-    digests = (part for block in (rows.train, rows.valid) for part in _digest(block))
-    key = (bins, cuts, rows.categorical, *digests)
+    sides = (rows.train, rows.valid)
+    tables = (rows.train.x,) if rows.train.x is rows.valid.x else (rows.train.x, rows.valid.x)
+    digests = [_digest(table) for table in tables]
+    numbers = [None if side.rows is None else _digest(side.rows) for side in sides]
+    key = (bins, cuts, rows.categorical, *digests, *numbers)
     found = _cache.get(key)
     if found is not None:
         _cache.move_to_end(key)
         return found
     found = BinnedRows(
-        rows.train,
-        rows.valid,
+        rows.train.x,
+        rows.valid.x,
         max_bins=bins,
         cuts=cuts,
         categorical=rows.categorical,
+        train_rows=rows.train.rows,
+        valid_rows=rows.valid.rows,
         threads=rows.threads,
     )
     if found.nbytes <= _MAX_BYTES // 2:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from executor.backends.rust.rows import Rows
+from executor.backends.rust.rows import Rows, Side
 
 # What LightGBM takes for categories of their own (min_data_in_bin, and a share of the rows).
 _MIN_ROWS = 3
@@ -73,7 +73,7 @@ def frequent(rows: Rows, most: int, sample: int) -> Rows:
         for block in (train, valid):
             known = ~np.isnan(block[:, place])
             block[known, place] = table[block[known, place].astype(np.int64)]
-    return replace(rows, train=train, valid=valid)
+    return replace(rows, train=Side(train), valid=Side(valid))
 
 
 def _numbers(codes: np.ndarray, most: int, share: float) -> np.ndarray:
@@ -100,5 +100,5 @@ def _numbers(codes: np.ndarray, most: int, share: float) -> np.ndarray:
 
 def most_categories(rows: Rows) -> int:
     """The greatest number of categories of a column that training rows have."""
-    counts = (np.unique(rows.train[:, place]) for place in rows.categorical)
+    counts = (np.unique(rows.train.column(place)) for place in rows.categorical)
     return max((int(np.count_nonzero(~np.isnan(found))) for found in counts), default=0)

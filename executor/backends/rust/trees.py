@@ -16,8 +16,8 @@ from sklearn.utils.class_weight import compute_sample_weight
 import rust_exec
 from executor.backends.rust import boosting
 from executor.backends.rust.boosting_categories import coded
-from executor.backends.rust.rows import Kernel, Rows
-from executor.backends.trees import Answer
+from executor.backends.rust.rows import Kernel, Rows, Side
+from executor.backends.trees import Answer, Part
 from executor.features import has_categories
 from planner.expressions import Literal
 from planner.ops import Fit
@@ -25,10 +25,10 @@ from planner.ops import Fit
 
 def answer(
     fits: Sequence[Fit],
-    train: Any,
+    train: Part,
     y: np.ndarray,
     weight: np.ndarray | None,
-    valid: Any,
+    valid: Part,
     threads: int,
 ) -> Answer:
     """The predictions of each of `fits` on the validation rows, and the classes."""
@@ -43,23 +43,24 @@ def answer(
 
 
 def _rows(
-    op: Fit, train: Any, y: np.ndarray, weight: np.ndarray | None, valid: Any, threads: int
+    op: Fit, train: Part, y: np.ndarray, weight: np.ndarray | None, valid: Part, threads: int
 ) -> Rows | str:
     categorical: tuple[int, ...] = ()
     ordered: tuple[int, ...] = ()
+    (block, train_rows), (other, valid_rows) = train, valid
     if (
         op.estimator.name in boosting.KERNELS
-        and has_categories(train)
-        and isinstance(valid, pd.DataFrame)
+        and has_categories(block)
+        and isinstance(other, pd.DataFrame)
     ):
-        found = coded(train, valid)
+        found = coded(block, other)
         if isinstance(found, str):
             return found
-        ordered = tuple(place for place in found[2] if train.dtypes.iloc[place].ordered)
-        train, valid, categorical = found
-    if not (_numeric(train) and _numeric(valid)):
+        ordered = tuple(place for place in found[2] if block.dtypes.iloc[place].ordered)
+        block, other, categorical = found
+    if not (_numeric(block) and _numeric(other)):
         return "the features are not a dense table of numbers"
-    if len(y) < 2 or not train.shape[1]:
+    if len(y) < 2 or not block.shape[1]:
         return "there is too little to fit"
     if weight is not None:
         if weight.dtype.kind not in "biuf":
@@ -75,11 +76,12 @@ def _rows(
         classes, y = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             return "there is one class only"
+    x = _matrix(block)
     return Rows(
-        _matrix(train),
+        Side(x, train_rows),
         np.asarray(y, dtype=np.float64),
         weight,
-        _matrix(valid),
+        Side(x if other is block else _matrix(other), valid_rows),
         classes,
         threads,
         categorical,
@@ -101,7 +103,7 @@ def _forest(fits: Sequence[Fit], rows: Rows) -> list[np.ndarray] | str:
     call = fits[0].estimator
     params = dict(call.params)
     random_cuts = call.name.startswith("ExtraTrees")
-    n, p = rows.train.shape
+    n, p = len(rows.train), rows.train.width
     tried = _features(params.get("max_features", 1.0 if rows.classes is None else "sqrt"), p)
     if tried > p:
         return "max_features is greater than the number of features"
@@ -119,9 +121,9 @@ def _forest(fits: Sequence[Fit], rows: Rows) -> list[np.ndarray] | str:
         return "max_samples goes with bootstrap"
     leaf = _count(params.get("min_samples_leaf", 1), n, 1)
     found = rust_exec.forest(
-        rows.train,
+        rows.train.x,
         rows.y,
-        rows.valid,
+        rows.valid.x,
         [_whole(dict(fit.estimator.params).get("n_estimators", 100)) for fit in fits],
         [_whole(params["random_state"])],
         classes=0 if rows.classes is None else len(rows.classes),
@@ -137,6 +139,8 @@ def _forest(fits: Sequence[Fit], rows: Rows) -> list[np.ndarray] | str:
         min_weight_fraction_leaf=_real(params.get("min_weight_fraction_leaf", 0.0)),
         min_impurity_decrease=_real(params.get("min_impurity_decrease", 0.0)),
         max_leaf_nodes=_optional(params.get("max_leaf_nodes")),
+        train_rows=rows.train.rows,
+        valid_rows=rows.valid.rows,
         threads=rows.threads,
     )[0]
     return [one[:, 0] if rows.classes is None else one for one in found]

@@ -4,13 +4,14 @@ use ndarray::Array3;
 use numpy::{IntoPyArray, PyArray3};
 use pyo3::prelude::*;
 
-use super::{borrow, check_matrix, check_threads, run, shaped, to_python};
+use super::{borrow, check_matrix, check_threads, row_numbers, run, shaped, to_python, values};
 use crate::errors::KernelError;
 use crate::kernels::boosting::Prepared;
 use crate::kernels::boosting::cuts::{cut, most_bins};
 use crate::kernels::boosting::losses::Targets;
 use crate::kernels::boosting::options::{Categories, Library, Loss, Options};
-use crate::kernels::trees::bins::{Bins, check_bins};
+use crate::kernels::trees::bins::{Bins, Wanted, check_bins};
+use crate::kernels::trees::codes::Order;
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<BinnedRows>()?;
@@ -120,7 +121,7 @@ struct BinnedRows {
 impl BinnedRows {
     #[new]
     #[expect(clippy::too_many_arguments)]
-    #[pyo3(signature = (x_train, x_valid, *, max_bins=255, cuts="even", derived=Vec::new(), detect=true, categorical=Vec::new(), threads=1))]
+    #[pyo3(signature = (x_train, x_valid, *, max_bins=255, cuts="even", derived=Vec::new(), detect=true, categorical=Vec::new(), train_rows=None, valid_rows=None, threads=1))]
     fn new(
         py: Python<'_>,
         x_train: &Bound<'_, PyAny>,
@@ -130,28 +131,36 @@ impl BinnedRows {
         derived: Vec<Vec<i64>>,
         detect: bool,
         categorical: Vec<i64>,
+        train_rows: Option<&Bound<'_, PyAny>>,
+        valid_rows: Option<&Bound<'_, PyAny>>,
         threads: i64,
     ) -> PyResult<Self> {
         let x = borrow::<f64, ndarray::Ix2>(x_train, "x_train", "float64")?;
         let valid = borrow::<f64, ndarray::Ix2>(x_valid, "x_valid", "float64")?;
         let (x, valid) = (x.as_array(), valid.as_array());
+        let rows = row_numbers(py, train_rows, "train_rows", x.nrows())?;
+        let asked = row_numbers(py, valid_rows, "valid_rows", valid.nrows())?;
         let prepared = run(py, move || {
             check_matrix("x_train", x.shape())?;
             let workers = check_threads(threads)?;
             let derived = columns(&derived);
             let max_bins = usize::try_from(max_bins).unwrap_or(0);
             let categorical = flags(&categorical, x.ncols())?;
-            let all = |n: usize| (0..n as u32).collect::<Vec<u32>>();
-            let rows = all(x.nrows());
+            let wanted = Wanted {
+                categorical: &categorical,
+                max_bins,
+                order: Order::Columns,
+                greatest: f64::INFINITY,
+            };
             let bins = if cuts == "even" {
-                Bins::fit(x, &rows, &categorical, max_bins, &workers)?
+                Bins::even(x, &rows, wanted, &workers)?
             } else {
                 let library = library(cuts)?;
                 check_bins(max_bins, most_bins(library))?;
                 let cut = |values: &mut Vec<f64>, missing| cut(library, values, missing, max_bins);
-                Bins::fit_by(x, &rows, &categorical, max_bins, &workers, &cut)?
+                Bins::fit_by(x, &rows, wanted, &workers, &cut)?
             };
-            let codes = bins.apply(valid, &all(valid.nrows()), &workers)?;
+            let codes = bins.apply(valid, &asked, &workers)?;
             Prepared::new(bins, codes, &derived, detect)
         })?;
         Ok(Self { prepared })
@@ -213,17 +222,17 @@ fn boosting<'py>(
     weight: Option<&Bound<'py, PyAny>>,
     threads: i64,
 ) -> PyResult<Vec<Bound<'py, PyArray3<f64>>>> {
-    let vector = |value: &Bound<'py, PyAny>, name| -> PyResult<Vec<f64>> {
-        let borrowed = borrow::<f64, ndarray::Ix1>(value, name, "float64")?;
-        Ok(borrowed.as_array().to_vec())
-    };
+    let vector = |value, name| borrow::<f64, ndarray::Ix1>(value, name, "float64");
     let y = vector(y_train, "y_train")?;
     let weight = weight.map(|w| vector(w, "weight")).transpose()?;
+    let y = y.as_array();
+    let weight = weight.as_ref().map(|weight| weight.as_array());
     let prepared = &rows.get().prepared;
     let members = models.iter().enumerate().map(member);
     let models = members.collect::<PyResult<Vec<_>>>()?;
     let answers = run(py, move || {
         let workers = check_threads(threads)?;
+        let (y, weight) = (values(y), weight.map(values));
         let targets = Targets {
             y: &y,
             weights: weight.as_deref(),

@@ -4,12 +4,15 @@ use ndarray::Array4;
 use numpy::{IntoPyArray, PyArray4};
 use pyo3::prelude::*;
 
-use super::{borrow, check_length, check_matrix, check_threads, run, shaped};
+use super::{borrow, check_length, check_matrix, check_threads, row_numbers, run, shaped, values};
 use crate::errors::KernelError;
-use crate::kernels::trees::bins::{Bins, MAX_BINS};
+use crate::kernels::trees::bins::{Bins, MAX_BINS, Wanted};
+use crate::kernels::trees::codes::Order;
+use crate::kernels::trees::encode::looked_at;
 use crate::kernels::trees::forest::{Task, Training, forests};
 use crate::kernels::trees::grow::Shape;
 use crate::kernels::trees::sample::Sampling;
+use crate::kernels::trees::walk::Asked;
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(forest, module)?)
@@ -17,7 +20,7 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// See `rust_exec.forest`.
 #[pyfunction]
-#[pyo3(signature = (x_train, y_train, x_valid, sizes, seeds, *, classes=0, entropy=false, weights=None, draws=None, balanced=false, random_cuts=false, max_features=1, max_depth=None, min_samples_split=2, min_samples_leaf=1, min_weight_fraction_leaf=0.0, min_impurity_decrease=0.0, max_leaf_nodes=None, threads=1))]
+#[pyo3(signature = (x_train, y_train, x_valid, sizes, seeds, *, classes=0, entropy=false, weights=None, draws=None, balanced=false, random_cuts=false, max_features=1, max_depth=None, min_samples_split=2, min_samples_leaf=1, min_weight_fraction_leaf=0.0, min_impurity_decrease=0.0, max_leaf_nodes=None, train_rows=None, valid_rows=None, threads=1))]
 #[allow(clippy::too_many_arguments)]
 fn forest<'py>(
     py: Python<'py>,
@@ -39,6 +42,8 @@ fn forest<'py>(
     min_weight_fraction_leaf: f64,
     min_impurity_decrease: f64,
     max_leaf_nodes: Option<i64>,
+    train_rows: Option<&Bound<'py, PyAny>>,
+    valid_rows: Option<&Bound<'py, PyAny>>,
     threads: i64,
 ) -> PyResult<Bound<'py, PyArray4<f64>>> {
     let x_train = borrow::<f64, ndarray::Ix2>(x_train, "x_train", "float64")?;
@@ -49,7 +54,9 @@ fn forest<'py>(
         .transpose()?;
     let (x, y, x_valid) = (x_train.as_array(), y_train.as_array(), x_valid.as_array());
     let weights = weights.as_ref().map(|weights| weights.as_array());
-    let (valid_rows, seed_count, size_count) = (x_valid.nrows(), seeds.len(), sizes.len());
+    let rows = row_numbers(py, train_rows, "train_rows", x.nrows())?;
+    let valid_rows = row_numbers(py, valid_rows, "valid_rows", x_valid.nrows())?;
+    let (asked, seed_count, size_count) = (valid_rows.len(), seeds.len(), sizes.len());
     // What is below zero is refused as zero is; a depth of nothing is a single leaf.
     let count = |value: i64| usize::try_from(value).unwrap_or(0);
     let shape = Shape {
@@ -93,22 +100,27 @@ fn forest<'py>(
             return Err(KernelError::input("bad_shape", message));
         }
         check_matrix("x_train", x.shape())?;
-        check_length("y_train", y.len(), "x_train", x.nrows())?;
-        if x_valid.nrows() >= u32::MAX as usize {
-            return Err(KernelError::input("too_many_rows", "x_valid is too long"));
-        }
+        check_length("y_train", y.len(), "x_train", rows.len())?;
         if task.width() > MAX_CLASSES {
             let message = format!("{} classes, more than {MAX_CLASSES}", task.width());
             return Err(KernelError::input("too_many_classes", message));
         }
-        if !x.iter().chain(x_valid.iter()).all(|value| fits(*value)) {
+        // What scikit-learn's trees take: NaN, or a float32.
+        let greatest = f64::from(f32::MAX);
+        if looked_at(&x_valid, 0..x_valid.ncols(), &valid_rows, greatest).1 {
             let message = "a feature is infinite, or too large for float32";
             return Err(KernelError::input("infinite", message));
         }
         let workers = check_threads(threads)?;
-        let all = |rows: usize| (0..rows as u32).collect::<Vec<_>>();
-        let bins = Bins::fit(x, &all(x.nrows()), &[], MAX_BINS, &workers)?;
-        let (y, weights) = (y.to_vec(), weights.map(|weights| weights.to_vec()));
+        let wanted = Wanted {
+            categorical: &[],
+            max_bins: MAX_BINS,
+            order: Order::of(x.ncols(), shape.max_features),
+            greatest,
+        };
+        let bins = Bins::even(x, &rows, wanted, &workers)?;
+        drop(rows);
+        let (y, weights) = (values(y), weights.map(values));
         let training = Training {
             bins: &bins,
             y: &y,
@@ -120,11 +132,14 @@ fn forest<'py>(
             &shape,
             &sampling,
             (&seeds, &sizes),
-            x_valid,
+            Asked {
+                x: x_valid,
+                rows: &valid_rows,
+            },
             &workers,
         )
     })?;
-    let shape = (seed_count, size_count, valid_rows, task.width());
+    let shape = (seed_count, size_count, asked, task.width());
     Ok(shaped(py, Array4::from_shape_vec(shape, found))?.into_pyarray(py))
 }
 
@@ -133,8 +148,3 @@ const MAX_CLASSES: usize = 1000;
 
 /// Most trees; more would not end.
 const MAX_TREES: usize = 1 << 24;
-
-/// Whether scikit-learn's trees take the value: NaN, or a float32.
-fn fits(value: f64) -> bool {
-    value.is_nan() || value.abs() <= f64::from(f32::MAX)
-}

@@ -13,6 +13,8 @@ mod metrics;
 mod neighbours;
 mod strings;
 
+use std::borrow::Cow;
+
 use ndarray::{Array2, ShapeBuilder};
 use numpy::{
     Element, IntoPyArray, PyArray, PyArray2, PyArrayMethods, PyReadonlyArray, PyUntypedArrayMethods,
@@ -143,6 +145,37 @@ fn index_sets(value: &Bound<'_, PyAny>, name: &str, n: usize) -> PyResult<Vec<Ve
         sets.push(rows.map_err(|error| to_python(py, &error))?);
     }
     Ok(sets)
+}
+
+/// Row numbers of a matrix of `n` rows, in their order: those of an array of int64, which may
+/// repeat, or all of them.
+fn row_numbers(
+    py: Python<'_>,
+    value: Option<&Bound<'_, PyAny>>,
+    name: &str,
+    n: usize,
+) -> PyResult<Vec<u32>> {
+    let fault = |code, message| Err(to_python(py, &KernelError::input(code, message)));
+    if n >= u32::MAX as usize {
+        return fault("too_many_rows", format!("{name} of a matrix with {n} rows"));
+    }
+    let Some(value) = value else {
+        return Ok((0..n as u32).collect());
+    };
+    let given = borrow::<i64, ndarray::Ix1>(value, name, "int64")?;
+    let given = given.as_array();
+    if let Some(row) = given.iter().find(|row| !(0..n as i64).contains(row)) {
+        let message = format!("{name} holds row {row} of a matrix with {n} rows");
+        return fault("index_out_of_range", message);
+    }
+    Ok(given.iter().map(|&row| row as u32).collect())
+}
+
+/// Values side by side, which are copied only where they are not.
+fn values<'a>(array: ndarray::ArrayView1<'a, f64>) -> Cow<'a, [f64]> {
+    array
+        .to_slice()
+        .map_or_else(|| Cow::Owned(array.to_vec()), Cow::Borrowed)
 }
 
 fn shaped<T>(py: Python<'_>, array: Result<T, ndarray::ShapeError>) -> PyResult<T> {

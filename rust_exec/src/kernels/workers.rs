@@ -35,11 +35,11 @@ impl Workers {
     }
 
     /// Calls `f` with the number and the values of each chunk of `values`; the last may be shorter.
-    pub fn each_chunk(
+    pub fn each_chunk<T: Send>(
         &self,
-        values: &mut [f64],
+        values: &mut [T],
         size: usize,
-        f: impl Fn(usize, &mut [f64]) + Sync + Send,
+        f: impl Fn(usize, &mut [T]) + Sync + Send,
     ) {
         let size = size.max(1);
         match &self.pool {

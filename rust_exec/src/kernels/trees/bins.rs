@@ -1,9 +1,9 @@
-//! Bins of float64 features: in goes a matrix, out comes one byte per value, column by column.
-
-use std::ops::Range;
+//! Bins of float64 features: in goes a matrix, out comes one byte per value.
 
 use ndarray::{ArrayView1, ArrayView2};
 
+use super::codes::Order;
+use super::encode::{gather, in_tiles, looked_at};
 use crate::errors::KernelError;
 use crate::kernels::workers::Workers;
 
@@ -31,8 +31,8 @@ pub type Cut<'a> = dyn Fn(&mut Vec<f64>, bool) -> (Vec<f64>, Vec<Span>) + Sync +
 /// most `max_bins` distinct values each has a bin; with more, bins hold about equally many rows.
 #[derive(Debug, Clone)]
 pub struct Bins {
-    /// Column by column: the code of row `i` in feature `f` is `codes[f * rows + i]`.
     pub codes: Vec<u8>,
+    pub order: Order,
     pub rows: usize,
     pub features: usize,
     /// Ascending, one fewer than the feature has bins; none if it has at most one value.
@@ -45,10 +45,22 @@ pub struct Bins {
     pub categorical: Vec<bool>,
 }
 
+/// What is asked of bins.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// One flag per feature, or empty for none; values of such a feature get one bin each, and
+    /// more than `max_bins` of them are refused.
+    pub categorical: &'a [bool],
+    /// At most so many bins of a feature, one fewer than 256 where values are missing.
+    pub max_bins: usize,
+    pub order: Order,
+    /// Values greater in size are refused.
+    pub greatest: f64,
+}
+
 impl Bins {
-    /// Bins of `rows` of `x`, which must be row numbers of it and may repeat. `categorical` has
-    /// one flag per feature, or is empty for none; values of such a feature get one bin each,
-    /// and more than `max_bins` of them are refused. `max_bins` is between 2 and 255.
+    /// Bins of `rows` of `x`, which must be row numbers of it and may repeat, column by column.
+    /// `max_bins` is between 2 and 255.
     pub fn fit(
         x: ArrayView2<f64>,
         rows: &[u32],
@@ -56,55 +68,66 @@ impl Bins {
         max_bins: usize,
         workers: &Workers,
     ) -> Result<Self, KernelError> {
-        check_bins(max_bins, MAX_BINS)?;
-        let cut = |values: &mut Vec<f64>, _: bool| quantiles(values, max_bins);
-        Self::fit_by(x, rows, categorical, max_bins, workers, &cut)
+        let wanted = Wanted {
+            categorical,
+            max_bins,
+            order: Order::Columns,
+            greatest: f64::INFINITY,
+        };
+        Self::even(x, rows, wanted, workers)
     }
 
-    /// As [`Bins::fit`], with bins of numbers as `cut` has them: at most `max_bins`, which may be
-    /// 256, and one fewer than that where values are missing.
+    /// As [`Bins::fit`], with all that may be wanted.
+    pub fn even(
+        x: ArrayView2<f64>,
+        rows: &[u32],
+        wanted: Wanted<'_>,
+        workers: &Workers,
+    ) -> Result<Self, KernelError> {
+        check_bins(wanted.max_bins, MAX_BINS)?;
+        let cut = |values: &mut Vec<f64>, _: bool| quantiles(values, wanted.max_bins);
+        Self::fit_by(x, rows, wanted, workers, &cut)
+    }
+
+    /// As [`Bins::even`], with bins of numbers as `cut` has them; `max_bins` may be 256.
     pub fn fit_by(
         x: ArrayView2<f64>,
         rows: &[u32],
-        categorical: &[bool],
-        max_bins: usize,
+        wanted: Wanted<'_>,
         workers: &Workers,
         cut: &Cut<'_>,
     ) -> Result<Self, KernelError> {
-        check(&x, rows, categorical, max_bins)?;
+        check(&x, rows, wanted.categorical, wanted.max_bins)?;
         let features = x.ncols();
         let sample = sampled(rows);
-        let is_category = |f: usize| categorical.get(f).copied().unwrap_or(false);
+        let is_category = |f: usize| wanted.categorical.get(f).copied().unwrap_or(false);
         let columns = in_tiles(features, workers, |tile| {
-            let missing = missing_in(&x, tile.clone(), rows);
-            let mut found = Vec::with_capacity(tile.len());
-            let values = gathered(&x, tile.clone(), &sample);
-            for ((f, mut values), &missing) in tile.clone().zip(values).zip(&missing) {
-                found.push(if is_category(f) {
+            let (missing, beyond) = looked_at(&x, tile.clone(), rows, wanted.greatest);
+            if beyond {
+                let message = "a feature is infinite, or too large for float32";
+                return vec![Err(KernelError::input("infinite", message))];
+            }
+            let mut gathered = vec![0.0; tile.len() * sample.len()];
+            gather(&x, tile.clone(), &sample, &mut gathered);
+            let cut = |(place, (f, missing)): (usize, (usize, bool))| {
+                let (edges, spans) = if is_category(f) {
                     let values = distinct(&x.column(f), rows);
-                    if values.len() > max_bins.min(MAX_BINS) {
-                        return vec![Err(too_many(f, values.len(), max_bins.min(MAX_BINS)))];
+                    if values.len() > wanted.max_bins.min(MAX_BINS) {
+                        let most = wanted.max_bins.min(MAX_BINS);
+                        return Err(too_many(f, values.len(), most));
                     }
                     between(&values)
                 } else {
-                    present(&mut values);
-                    cut(&mut values, missing)
-                });
-            }
-            let edges: Vec<&[f64]> = found.iter().map(|found| &found.0[..]).collect();
-            let mut codes = encode(&x, tile.clone(), rows, &edges);
-            for (f, (codes, (_, spans))) in tile.zip(codes.iter_mut().zip(&found)) {
-                if is_category(f) {
-                    forget_unknown(codes, &x.column(f), rows, spans);
-                }
-            }
-            let found = codes.into_iter().zip(found).zip(missing);
-            found
-                .map(|((codes, (edges, spans)), missing)| Ok((codes, edges, spans, missing)))
-                .collect()
+                    let values = &gathered[place * sample.len()..][..sample.len()];
+                    cut(&mut present(values.iter().copied()), missing)
+                };
+                Ok((edges, spans, missing))
+            };
+            tile.zip(missing).enumerate().map(cut).collect()
         });
         let mut bins = Self {
-            codes: Vec::with_capacity(features * rows.len()),
+            codes: Vec::new(),
+            order: wanted.order,
             rows: rows.len(),
             features,
             edges: Vec::with_capacity(features),
@@ -113,16 +136,16 @@ impl Bins {
             categorical: (0..features).map(is_category).collect(),
         };
         for column in columns {
-            let (codes, edges, spans, missing) = column?;
+            let (edges, spans, missing) = column?;
             bins.missing.push(missing);
-            bins.codes.extend(codes);
             bins.edges.push(edges);
             bins.spans.push(spans);
         }
+        bins.codes = bins.encoded(&x, rows, wanted.order, workers);
         Ok(bins)
     }
 
-    /// Codes of other rows, laid out as `codes`. `x` has as many columns as the training set.
+    /// Codes of other rows, column by column. `x` has as many columns as the training set.
     pub fn apply(
         &self,
         x: ArrayView2<f64>,
@@ -134,20 +157,10 @@ impl Bins {
             return Err(KernelError::input("shape_mismatch", message));
         }
         check_rows(&x, rows)?;
-        let columns = in_tiles(self.features, workers, |tile| {
-            let edges: Vec<&[f64]> = tile.clone().map(|f| &self.edges[f][..]).collect();
-            let mut codes = encode(&x, tile.clone(), rows, &edges);
-            for (f, codes) in tile.zip(&mut codes) {
-                if self.categorical[f] {
-                    forget_unknown(codes, &x.column(f), rows, &self.spans[f]);
-                }
-            }
-            codes
-        });
-        Ok(columns.concat())
+        Ok(self.encoded(&x, rows, Order::Columns, workers))
     }
 
-    /// The codes of one feature.
+    /// The codes of one feature, where they are kept column by column.
     pub fn column(&self, feature: usize) -> &[u8] {
         &self.codes[feature * self.rows..(feature + 1) * self.rows]
     }
@@ -211,52 +224,15 @@ fn sampled(rows: &[u32]) -> Vec<u32> {
     (0..SAMPLE).map(pick).collect()
 }
 
-/// Features that are read together: as many as a line of the cache holds of a row.
-const TILE: usize = 8;
-
-/// What `work` answers for tiles of features, feature by feature.
-fn in_tiles<T: Send>(
-    features: usize,
-    workers: &Workers,
-    work: impl Fn(Range<usize>) -> Vec<T> + Sync,
-) -> Vec<T> {
-    let tiles = workers.map(features.div_ceil(TILE), |tile| {
-        work(tile * TILE..((tile + 1) * TILE).min(features))
-    });
-    tiles.into_iter().flatten().collect()
-}
-
-/// Values of the rows, feature by feature.
-fn gathered(x: &ArrayView2<f64>, tile: Range<usize>, rows: &[u32]) -> Vec<Vec<f64>> {
-    let mut columns = vec![Vec::with_capacity(rows.len()); tile.len()];
-    for &row in rows {
-        for (column, f) in columns.iter_mut().zip(tile.clone()) {
-            column.push(x[[row as usize, f]]);
-        }
-    }
-    columns
-}
-
-/// Which of the features have a NaN in `rows`.
-fn missing_in(x: &ArrayView2<f64>, tile: Range<usize>, rows: &[u32]) -> Vec<bool> {
-    let mut missing = vec![false; tile.len()];
-    for &row in rows {
-        for (missing, f) in missing.iter_mut().zip(tile.clone()) {
-            *missing |= x[[row as usize, f]].is_nan();
-        }
-    }
-    missing
-}
-
-/// Leaves out NaN, and sorts. Zero has one sign.
-fn present(values: &mut Vec<f64>) {
-    values.retain(|value| !value.is_nan());
+/// Values that are there, ascending. Zero has one sign.
+fn present(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let values = values.filter(|value| !value.is_nan());
     // Whole numbers in the order of the values: they are compared in one step.
-    let mut keys: Vec<i64> = values.iter().map(|&value| turned(value + 0.0)).collect();
+    let mut keys: Vec<i64> = values.map(|value| turned(value + 0.0)).collect();
     keys.sort_unstable();
-    for (value, key) in values.iter_mut().zip(keys) {
-        *value = f64::from_bits(flipped(key) as u64);
-    }
+    keys.iter()
+        .map(|&key| f64::from_bits(flipped(key) as u64))
+        .collect()
 }
 
 /// The bits of a value, as a number that orders it.
@@ -270,8 +246,7 @@ fn flipped(bits: i64) -> i64 {
 }
 
 fn distinct(column: &ArrayView1<f64>, rows: &[u32]) -> Vec<f64> {
-    let mut values: Vec<f64> = rows.iter().map(|&row| column[row as usize]).collect();
-    present(&mut values);
+    let mut values = present(rows.iter().map(|&row| column[row as usize]));
     values.dedup();
     values
 }
@@ -334,49 +309,5 @@ pub fn halfway(low: f64, high: f64) -> f64 {
         f64::MAX
     } else {
         low
-    }
-}
-
-/// Codes of a tile of features, feature by feature, each by its own edges.
-fn encode(x: &ArrayView2<f64>, tile: Range<usize>, rows: &[u32], edges: &[&[f64]]) -> Vec<Vec<u8>> {
-    let mut codes = vec![Vec::with_capacity(rows.len()); tile.len()];
-    let padded: Vec<[f64; 256]> = edges.iter().map(|edges| padded(edges)).collect();
-    for rows in rows.chunks(BLOCK) {
-        let columns = gathered(x, tile.clone(), rows);
-        for ((codes, values), edges) in codes.iter_mut().zip(&columns).zip(&padded) {
-            codes.extend(values.iter().map(|&value| code_of(value, edges)));
-        }
-    }
-    codes
-}
-
-/// Rows whose values are copied before they are encoded.
-const BLOCK: usize = 512;
-fn padded(edges: &[f64]) -> [f64; 256] {
-    let mut padded = [f64::INFINITY; 256];
-    padded[..edges.len()].copy_from_slice(edges);
-    padded
-}
-
-/// The number of edges below the value; at most 254 exist. A fixed number of steps, and no
-/// branches (in bytes instead of whole registers, they would be): which way one goes is a coin
-/// toss.
-#[inline(always)]
-fn code_of(value: f64, edges: &[f64; 256]) -> u8 {
-    let mut at = 0;
-    for step in [128, 64, 32, 16, 8, 4, 2, 1] {
-        let below = edges[(at + (step - 1)) & 255] < value;
-        at |= step * usize::from(below);
-    }
-    if value.is_nan() { MISSING } else { at as u8 }
-}
-
-/// Makes values missing that are not categories of the training set.
-fn forget_unknown(codes: &mut [u8], column: &ArrayView1<f64>, rows: &[u32], spans: &[Span]) {
-    for (code, &row) in codes.iter_mut().zip(rows) {
-        let span = spans.get(*code as usize);
-        if span.is_none_or(|span| span.low != column[row as usize]) {
-            *code = MISSING;
-        }
     }
 }

@@ -7,15 +7,46 @@ use super::bins::Bins;
 const SPARSE: usize = 8;
 /// A line of the processor's cache, in bytes.
 const LINE: usize = 64;
-/// Rows that are turned over together.
-const BLOCK: usize = 512;
 
-/// Codes by row, or by feature as the bins have them.
-pub struct Codes<'a> {
-    bins: &'a Bins,
-    /// Rows of `stride` codes each; empty if the bins' own are read.
-    by_row: Vec<u8>,
-    stride: usize,
+/// How codes are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The code of row `i` in feature `f` is at `f * rows + i`.
+    Columns,
+    /// It is at `i * stride + f`.
+    Rows { stride: usize },
+}
+
+impl Order {
+    /// For nodes that try `tried` features each. A small node's rows are far apart: with its
+    /// codes side by side, a row costs a line of the cache or two, not one per feature.
+    pub fn of(features: usize, tried: usize) -> Self {
+        if features > SPARSE.saturating_mul(tried) {
+            return Self::Columns;
+        }
+        let stride = if features <= LINE {
+            features.next_power_of_two()
+        } else {
+            features.next_multiple_of(LINE)
+        };
+        Self::Rows { stride }
+    }
+
+    /// Codes of so many rows and features, with what lies between them.
+    pub fn length(self, rows: usize, features: usize) -> usize {
+        match self {
+            Self::Columns => rows * features,
+            Self::Rows { stride } => rows * stride,
+        }
+    }
+
+    /// From one row to the next, and from one feature to the next.
+    pub fn steps(self, rows: usize) -> (usize, usize) {
+        match self {
+            Self::Columns => (1, rows),
+            Self::Rows { stride } => (stride, 1),
+        }
+    }
 }
 
 /// Where the code of a row in a feature is.
@@ -26,52 +57,13 @@ pub struct View<'a> {
     feature: usize,
 }
 
-impl<'a> Codes<'a> {
-    /// For nodes that try `tried` features each. A small node's rows are far apart: with its
-    /// codes side by side, a row costs a line of the cache or two, not one per feature.
-    pub fn of(bins: &'a Bins, tried: usize) -> Self {
-        let features = bins.features;
-        if features > SPARSE * tried {
-            return Self {
-                bins,
-                by_row: Vec::new(),
-                stride: 0,
-            };
-        }
-        let stride = if features <= LINE {
-            features.next_power_of_two()
-        } else {
-            features.next_multiple_of(LINE)
-        };
-        let mut by_row = vec![0; bins.rows * stride];
-        for (block, rows) in by_row.chunks_mut(BLOCK * stride).enumerate() {
-            for feature in 0..features {
-                let codes = &bins.column(feature)[block * BLOCK..];
-                for (row, &code) in rows.chunks_exact_mut(stride).zip(codes) {
-                    row[feature] = code;
-                }
-            }
-        }
+impl<'a> View<'a> {
+    pub fn of(bins: &'a Bins) -> Self {
+        let (row, feature) = bins.order.steps(bins.rows);
         Self {
-            bins,
-            by_row,
-            stride,
-        }
-    }
-
-    pub fn view(&self) -> View<'_> {
-        if self.stride > 0 {
-            View {
-                codes: &self.by_row,
-                row: self.stride,
-                feature: 1,
-            }
-        } else {
-            View {
-                codes: &self.bins.codes,
-                row: 1,
-                feature: self.bins.rows,
-            }
+            codes: &bins.codes,
+            row,
+            feature,
         }
     }
 }

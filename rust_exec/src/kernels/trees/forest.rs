@@ -1,15 +1,14 @@
 //! Random forests and extremely randomised trees on bins.
 
-use ndarray::{ArrayView2, CowArray, Ix2};
-
 use super::bins::Bins;
 use super::classes::Classes;
-use super::codes::{Codes, View};
+use super::codes::View;
 use super::criterion::Criterion;
-use super::grow::{Shape, Tree, grow};
+use super::grow::{Shape, grow};
 use super::random::Random;
 use super::sample::{Sampling, cumulated, sample};
 use super::values::{Kind, Values};
+use super::walk::{Asked, Tree};
 use crate::errors::KernelError;
 use crate::kernels::workers::Workers;
 
@@ -41,19 +40,20 @@ pub struct Training<'a> {
     pub task: Task,
 }
 
-/// Forests of every seed and size on the rows of `asked` (rows, features), by their values and
-/// not by bins, which would send unseen ones elsewhere: (seeds, sizes, rows, width) numbers. Trees of a seed come one after the other
-/// from streams of their own, so that a smaller forest is the beginning of a larger.
+/// Forests of every seed and size on the rows of `asked`, by their values and not by bins, which
+/// would send unseen ones elsewhere: (seeds, sizes, rows, width) numbers. Trees of a seed come one
+/// after the other from streams of their own, so that a smaller forest is the beginning of a
+/// larger.
 pub fn forests(
     training: &Training,
     shape: &Shape,
     sampling: &Sampling,
     (seeds, sizes): (&[u64], &[usize]),
-    asked: ArrayView2<'_, f64>,
+    asked: Asked<'_>,
     workers: &Workers,
 ) -> Result<Vec<f64>, KernelError> {
-    if asked.ncols() != training.bins.features {
-        let (given, known) = (asked.ncols(), training.bins.features);
+    if asked.x.ncols() != training.bins.features {
+        let (given, known) = (asked.x.ncols(), training.bins.features);
         let message = format!("x_valid has {given} columns, but x_train has {known}");
         return Err(KernelError::input("shape_mismatch", message));
     }
@@ -67,15 +67,14 @@ pub fn forests(
         Task::Regression => training.y.iter().sum::<f64>() / training.y.len() as f64,
         Task::Classes { .. } => 0.0,
     };
-    let codes = Codes::of(training.bins, shape.max_features);
     let run = Run {
         training,
-        view: codes.view(),
+        view: View::of(training.bins),
         shape,
         sampling,
         seeds,
         sizes,
-        asked: asked.as_standard_layout(),
+        asked,
         workers,
     };
     let values = |kind| Values {
@@ -169,48 +168,49 @@ fn both(second: &[f64]) -> Vec<f64> {
     second.iter().flat_map(|p| [1.0 - p, *p]).collect()
 }
 
-struct Run<'a> {
+struct Run<'a, 'x> {
     training: &'a Training<'a>,
     view: View<'a>,
     shape: &'a Shape,
     sampling: &'a Sampling,
     seeds: &'a [u64],
     sizes: &'a [usize],
-    /// Copied only if its rows are not contiguous.
-    asked: CowArray<'a, f64, Ix2>,
+    asked: Asked<'x>,
     workers: &'a Workers,
 }
 
-/// Trees that are held at a time, at least; they are as large as the training set.
+/// Trees that several threads grow at a time, at least; they are as large as the training set.
 const BATCH: usize = 4;
 
-impl Run<'_> {
+impl Run<'_, '_> {
     fn all<C: Criterion>(&self, criterion: &C) -> Vec<f64> {
-        let features = self.training.bins.features;
-        let asked = self.asked.as_slice().unwrap_or_default();
         let width = criterion.width();
         let ends = match (self.sampling.draws, self.training.weights) {
             (Some(_), Some(weights)) => Some(cumulated(weights)),
             _ => None,
         };
+        let batch = match self.workers.count() {
+            1 => 1,
+            threads => threads.max(BATCH),
+        };
         let mut found = Vec::new();
         for &seed in self.seeds {
-            let mut sums = vec![0.0; asked.len() / features * width];
+            let mut sums = vec![0.0; self.asked.rows.len() * width];
             let mut answers = vec![Vec::new(); self.sizes.len()];
             let most = self.sizes.iter().copied().max().unwrap_or(0);
             let mut done = 0;
             while done < most {
-                let batch = (most - done).min(BATCH.max(self.workers.count()));
-                let trees = self.workers.map(batch, |k| {
-                    self.tree(criterion, seed, done + k, ends.as_deref())
-                });
-                for tree in trees {
-                    tree.add(asked, features, &mut sums);
-                    done += 1;
-                    for (answer, &size) in answers.iter_mut().zip(self.sizes) {
-                        if size == done {
-                            *answer = sums.iter().map(|sum| sum / size as f64).collect();
-                        }
+                let next = self.sizes.iter().filter(|&&size| size > done).min();
+                let trees = self
+                    .workers
+                    .map((next.unwrap_or(&most) - done).min(batch), |k| {
+                        self.tree(criterion, seed, done + k, ends.as_deref())
+                    });
+                self.asked.add(&trees, &mut sums, self.workers);
+                done += trees.len();
+                for (answer, &size) in answers.iter_mut().zip(self.sizes) {
+                    if size == done {
+                        *answer = sums.iter().map(|sum| sum / size as f64).collect();
                     }
                 }
             }

@@ -1,12 +1,13 @@
 use ndarray::Array2;
 
-use super::bins::Bins;
-use super::codes::Codes;
+use super::bins::{Bins, Wanted};
+use super::codes::{Order, View};
 use super::forest::{Task, Training, forests};
 use super::grow::{Shape, grow};
 use super::random::Random;
 use super::sample::{Sample, Sampling, sample};
 use super::values::{Kind, Values};
+use super::walk::Asked;
 use crate::kernels::workers::Workers;
 
 const EVERY_ROW: Sampling = Sampling {
@@ -51,7 +52,13 @@ struct Fitted {
 fn fitted(x: &Array2<f64>) -> Fitted {
     let workers = Workers::new(1).unwrap();
     let rows: Vec<u32> = (0..x.nrows() as u32).collect();
-    let bins = Bins::fit(x.view(), &rows, &[], 255, &workers).unwrap();
+    let wanted = Wanted {
+        categorical: &[],
+        max_bins: 255,
+        order: Order::of(5, 5),
+        greatest: f64::INFINITY,
+    };
+    let bins = Bins::even(x.view(), &rows, wanted, &workers).unwrap();
     let x = x.clone();
     Fitted { bins, x }
 }
@@ -74,7 +81,12 @@ fn run(
         task,
     };
     let workers = Workers::new(threads).unwrap();
-    let answer = forests(&training, shape, sampling, asked, found.x.view(), &workers);
+    let rows: Vec<u32> = (0..found.x.nrows() as u32).collect();
+    let valid = Asked {
+        x: found.x.view(),
+        rows: &rows,
+    };
+    let answer = forests(&training, shape, sampling, asked, valid, &workers);
     answer.map_err(|error| error.code())
 }
 
@@ -195,8 +207,7 @@ fn leaves_are_counted_in_rows_not_in_draws() {
         ..shape()
     };
     let mut random = Random::of_tree(0, 0);
-    let codes = Codes::of(&found.bins, 5);
-    let read = (&found.bins, codes.view());
+    let read = (&found.bins, View::of(&found.bins));
     let tree = grow(read, &criterion, &shape, drawn, &mut random);
     assert_eq!(tree.leaves(), 1);
 }

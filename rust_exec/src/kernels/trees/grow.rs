@@ -8,6 +8,7 @@ use super::criterion::{Criterion, Limits, goes_left};
 use super::random::Random;
 use super::sample::Sample;
 use super::split::{Rows, Search, Split};
+use super::walk::{Node, Tree};
 use crate::kernels::simd::dispatch;
 
 /// What stops a tree from growing, as scikit-learn's parameters of these names.
@@ -22,62 +23,6 @@ pub struct Shape {
     pub max_leaf_nodes: Option<usize>,
     /// One random cut per feature instead of the best (extremely randomised trees).
     pub random_cuts: bool,
-}
-
-/// A leaf leads to itself.
-#[derive(Debug, Clone, Copy)]
-pub struct Node {
-    feature: u32,
-    /// The right child comes after it.
-    left: u32,
-    /// Values up to it go left.
-    threshold: f64,
-    missing_left: bool,
-}
-
-/// A grown tree; `values` has `width` numbers for each node.
-pub struct Tree {
-    nodes: Vec<Node>,
-    values: Vec<f64>,
-    width: usize,
-}
-
-/// Rows that walk down a tree side by side, to wait for memory together.
-const ABREAST: usize = 8;
-
-impl Tree {
-    /// Adds the leaf values of rows to `sums` (rows, width); `values` are (rows, features).
-    pub fn add(&self, values: &[f64], features: usize, sums: &mut [f64]) {
-        let rows = values.chunks(ABREAST * features);
-        for (values, sums) in rows.zip(sums.chunks_mut(ABREAST * self.width)) {
-            let mut at = [0u32; ABREAST];
-            let at = &mut at[..values.len() / features];
-            let mut moved = true;
-            while moved {
-                moved = false;
-                for (place, row) in at.iter_mut().zip(values.chunks_exact(features)) {
-                    let node = &self.nodes[*place as usize];
-                    let value = row[node.feature as usize];
-                    let left = (value <= node.threshold) | (value.is_nan() & node.missing_left);
-                    let next = node.left + u32::from(!left);
-                    moved |= next != *place;
-                    *place = next;
-                }
-            }
-            for (&place, sums) in at.iter().zip(sums.chunks_exact_mut(self.width)) {
-                let from = place as usize * self.width;
-                for (sum, value) in sums.iter_mut().zip(&self.values[from..]) {
-                    *sum += value;
-                }
-            }
-        }
-    }
-
-    #[cfg(test)]
-    pub fn leaves(&self) -> usize {
-        let leads_on = |(place, node): &(usize, &Node)| node.left as usize != *place;
-        self.nodes.len() - self.nodes.iter().enumerate().filter(leads_on).count()
-    }
 }
 
 /// A node whose rows are `start..end` of the sample.
@@ -129,6 +74,7 @@ pub fn grow<C: Criterion>(
         .map(|(&number, &weight)| criterion.row(number as usize, weight))
         .collect();
     let weight: f64 = sample.weights.iter().map(|&w| f64::from(w)).sum();
+    drop(sample.weights);
     let limits = Limits {
         rows: shape.min_samples_leaf as f64,
         weight: shape.min_weight_fraction_leaf * weight,
@@ -228,28 +174,18 @@ impl<C: Criterion> Grower<'_, C> {
 
     fn push(&mut self) {
         let own = self.tree.nodes.len();
-        self.tree.nodes.push(Node {
-            feature: 0,
-            left: 0,
-            threshold: f64::INFINITY,
-            missing_left: true,
-        });
-        self.close(own);
+        self.tree.nodes.push(Node::leaf(own as u32));
     }
 
     fn close(&mut self, node: usize) {
-        let closed = &mut self.tree.nodes[node];
-        closed.left = node as u32;
-        // Every value goes left.
-        closed.threshold = f64::INFINITY;
-        closed.missing_left = true;
+        self.tree.nodes[node] = Node::leaf(node as u32);
     }
 
     fn children(&mut self, parent: &Open, middle: usize) -> (Open, Open) {
         let node = self.tree.nodes.len();
         self.push();
         self.push();
-        self.tree.nodes[parent.node].left = node as u32;
+        self.tree.nodes[parent.node].leads_to(node as u32);
         let child = |node, start, end| Open {
             node,
             start,
@@ -303,10 +239,8 @@ impl<C: Criterion> Grower<'_, C> {
             return None;
         }
         let middle = self.partition(open, &split);
-        let node = &mut self.tree.nodes[open.node];
-        node.feature = split.feature as u32;
-        node.threshold = split.threshold;
-        node.missing_left = split.cut.missing_left;
+        let missing_left = split.cut.missing_left;
+        self.tree.nodes[open.node].split(split.feature as u32, split.threshold, missing_left);
         Some((middle, decrease))
     }
 

@@ -8,6 +8,7 @@ pub mod bins;
 pub mod classes;
 pub mod codes;
 pub mod criterion;
+pub mod encode;
 pub mod forest;
 #[cfg(test)]
 mod forest_tests;
@@ -20,3 +21,4 @@ pub mod split;
 #[cfg(test)]
 mod tests;
 pub mod values;
+pub mod walk;

@@ -1,7 +1,7 @@
 use ndarray::{Array2, ArrayView2, Axis, Slice, array};
 
-use super::bins::{Bins, MISSING, halfway};
-use super::codes::Codes;
+use super::bins::{Bins, MISSING, Wanted, halfway};
+use super::codes::{Order, View};
 use super::histogram::{CELLS, ClassSums, Filled};
 use super::scan::{Bounds, Running, Side};
 use crate::kernels::workers::Workers;
@@ -168,9 +168,16 @@ fn codes_are_the_same_by_row_and_by_feature() {
     for features in [1, 9, 70] {
         let x = noise(1_100, features);
         let bins = fit(x.view(), 255);
+        let rows: Vec<u32> = (0..1_100).collect();
         for tried in [1, features] {
-            let codes = Codes::of(&bins, tried);
-            let view = codes.view();
+            let wanted = Wanted {
+                categorical: &[],
+                max_bins: 255,
+                order: Order::of(features, tried),
+                greatest: f64::INFINITY,
+            };
+            let read = Bins::even(x.view(), &rows, wanted, &one()).unwrap();
+            let view = View::of(&read);
             for f in 0..features {
                 let place = view.place(f);
                 let found = (0..1_100).map(|row| view.at(row, place));
