@@ -31,7 +31,14 @@ from rust_exec.encoding import (
 from rust_exec.forest import forest
 from rust_exec.linear import Categories, LinearFolds, LinearPath, linear_folds, linear_path
 from rust_exec.metrics import confusion_matrices, score_binary, score_multiclass, score_numbers
-from rust_exec.neighbours import Neighbours, nearest_brute, nearest_tree
+from rust_exec.neighbours import (
+    NeighbourModels,
+    Neighbours,
+    answers_brute,
+    answers_tree,
+    nearest_brute,
+    nearest_tree,
+)
 from rust_exec.strings import (
     Counts,
     Terms,
@@ -58,6 +65,7 @@ __all__ = [
     "KernelInternalError",
     "LinearFolds",
     "LinearPath",
+    "NeighbourModels",
     "Neighbours",
     "Number",
     "OneHot",
@@ -65,6 +73,8 @@ __all__ = [
     "Table",
     "Terms",
     "Texts",
+    "answers_brute",
+    "answers_tree",
     "as_texts",
     "boosting",
     "column_sums",

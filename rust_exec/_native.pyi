@@ -83,10 +83,11 @@ def confusion_matrices(
     threads: int = 1,
 ) -> NDArray[np.int64]: ...
 
-_Lists: TypeAlias = tuple[NDArray[np.float64], NDArray[np.int64]]
-_Tied: TypeAlias = list[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]]
+# Members (place among the sizes, weighed by distance), target, classes, chances.
+_Asked: TypeAlias = tuple[list[tuple[int, bool]], NDArray[Any], int, bool]
 
-def nearest_brute(
+# Lists and those of queries with ties; of members that are asked, answers.
+def neighbours_brute(
     points: NDArray[np.float64],
     queries: NDArray[np.float64],
     point_norms: NDArray[np.float64],
@@ -95,9 +96,10 @@ def nearest_brute(
     *,
     merged: bool = False,
     single: bool = False,
+    asked: _Asked | None = None,
     threads: int = 1,
-) -> tuple[_Lists, _Tied]: ...
-def nearest_tree(
+) -> Any: ...
+def neighbours_tree(
     points: NDArray[np.float64],
     queries: NDArray[np.float64],
     order: NDArray[np.int64],
@@ -105,8 +107,9 @@ def nearest_tree(
     bounds: NDArray[np.float64],
     sizes: Sequence[int],
     *,
+    asked: _Asked | None = None,
     threads: int = 1,
-) -> tuple[_Lists, _Tied]: ...
+) -> Any: ...
 
 _Texts = tuple[NDArray[np.uint8], NDArray[np.int64]]
 _Rows = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]]

@@ -6,7 +6,7 @@ points are chosen among equally distant ones, and their order.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,32 @@ class Neighbours:
         return found
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class NeighbourModels:
+    """Models that answer from their neighbours.
+
+    Attributes:
+        members: (place among the sizes, whether neighbours are weighed by distance) of each.
+        target: Of the points: (n,) float64 of which means are answered, or (n,) int64 codes of
+            classes.
+        classes: Number of classes, 0 for means.
+        chances: Whether probabilities of the classes are answered after the label.
+    """
+
+    members: Sequence[tuple[int, bool]]
+    target: NDArray[np.float64] | NDArray[np.int64]
+    classes: int = 0
+    chances: bool = False
+
+    def shaped(self, answers: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(m, members, 1 or 1 + classes)"""
+        return answers.reshape(len(answers), len(self.members), -1)
+
+    @property
+    def asked(self) -> tuple[list[tuple[int, bool]], NDArray[Any], int, bool]:
+        return list(self.members), self.target, self.classes, self.chances
+
+
 def nearest_brute(
     points: NDArray[np.float64],
     queries: NDArray[np.float64],
@@ -58,7 +84,7 @@ def nearest_brute(
     does on x86 with up to 256 features; whether the library at hand does is for the caller to try.
 
     Args:
-        points: (n, p) float64 of any strides, not copied as a whole but packed. Finite.
+        points: (n, p) float64 of any strides, of which some rows at a time are copied. Finite.
         queries: (m, p) float64.
         point_norms: (n,) squared norms, as the library rounds them; at most 1e300.
         query_norms: (m,) likewise.
@@ -74,7 +100,7 @@ def nearest_brute(
         KernelInternalError: the kernel failed.
     """
     sizes = tuple(sizes)
-    (distances, rows), tied = _native.nearest_brute(
+    (distances, rows), tied = _native.neighbours_brute(
         points,
         queries,
         point_norms,
@@ -85,6 +111,42 @@ def nearest_brute(
         threads=threads,
     )
     return Neighbours(sizes, distances, rows, tied)
+
+
+def answers_brute(
+    points: NDArray[np.float64],
+    queries: NDArray[np.float64],
+    point_norms: NDArray[np.float64],
+    query_norms: NDArray[np.float64],
+    sizes: Sequence[int],
+    models: NeighbourModels,
+    *,
+    merged: bool = False,
+    single: bool = False,
+    threads: int = 1,
+) -> NDArray[np.float64]:
+    """What models answer from the lists of :func:`nearest_brute`, which are not kept.
+
+    Returns:
+        (m, members, width): the mean, or the code of the class and, with ``chances``, its
+        probabilities, as scikit-learn rounds them.
+
+    Raises:
+        KernelInputError: codes as there, and ``bad_codes``, ``bad_members``.
+        KernelInternalError: the kernel failed.
+    """
+    answers = _native.neighbours_brute(
+        points,
+        queries,
+        point_norms,
+        query_norms,
+        tuple(sizes),
+        merged=merged,
+        single=single,
+        asked=models.asked,
+        threads=threads,
+    )
+    return models.shaped(answers)
 
 
 def nearest_tree(
@@ -99,8 +161,8 @@ def nearest_tree(
 ) -> Neighbours:
     """The search of ``KDTree``: ranks are sums of ``(x - y)^2``, feature by feature.
 
-    All distances are computed; the tree says in which order the library comes to the points, for
-    the queries where that matters.
+    All points are looked at; the tree says in which order the library comes to them, for the
+    queries where that matters.
 
     Args:
         points: (n, p) float64 of absolute values of at most 1e150, as the tree was fitted on.
@@ -116,7 +178,25 @@ def nearest_tree(
         KernelInternalError: the kernel failed.
     """
     sizes = tuple(sizes)
-    (distances, rows), tied = _native.nearest_tree(
+    (distances, rows), tied = _native.neighbours_tree(
         points, queries, order, nodes, bounds, sizes, threads=threads
     )
     return Neighbours(sizes, distances, rows, tied)
+
+
+def answers_tree(
+    points: NDArray[np.float64],
+    queries: NDArray[np.float64],
+    order: NDArray[np.int64],
+    nodes: NDArray[np.int64],
+    bounds: NDArray[np.float64],
+    sizes: Sequence[int],
+    models: NeighbourModels,
+    *,
+    threads: int = 1,
+) -> NDArray[np.float64]:
+    """What models answer from the lists of :func:`nearest_tree`; see :func:`answers_brute`."""
+    answers = _native.neighbours_tree(
+        points, queries, order, nodes, bounds, tuple(sizes), asked=models.asked, threads=threads
+    )
+    return models.shaped(answers)

@@ -74,7 +74,7 @@ def _measured(job: Job, machine: Machine) -> Outcome:
 
 def _declined(work: Callable[[], object]) -> int:
     """Searches that the kernel leaves to the library."""
-    search = neighbours.kernel_search
+    search = neighbours.kernel_answers
     answered: list[bool] = []
 
     def noted(*arguments: Any) -> Any:
@@ -82,7 +82,7 @@ def _declined(work: Callable[[], object]) -> int:
         answered.append(found is not None)
         return found
 
-    with patch.object(neighbours, "kernel_search", noted):
+    with patch.object(neighbours, "kernel_answers", noted):
         work()
     return answered.count(False)
 

@@ -1,9 +1,10 @@
 """Nearest-neighbour models from one search for the most neighbours.
 
-Input: a `NeighbourFits` and what a Fit reads. Output: a model per member, whose predictions are
-scikit-learn's own arithmetic on the neighbours found together. The search runs when the first
-of them is asked, so that it fails where the model itself would. Where the kernel serves it, it
-gives each size what the library would, ties included; what follows is for the library's search.
+Input: a `NeighbourFits` and what a Fit reads. Output: a model per member. The search runs when the
+first of them is asked, so that it fails where the model itself would. Where the kernel serves it,
+it gives each member's predictions, ties included; where it finds neighbours only, and where the
+library searches, predictions are scikit-learn's own arithmetic on the lists found together. What
+follows is for the library's search.
 
 A search gives the same neighbours as a longer one cut short, unless the distances at the cut
 are equal, or so near that rounding decides. Those rows are searched again for the number asked
@@ -27,6 +28,7 @@ from planner.ops import Fit
 from planner.ops_neighbours import NeighbourFits, NeighbourModel
 
 Run = Callable[[Any, Sequence[Any], Context], Any]
+Member = tuple[int, Any]  # n_neighbors, weights
 Neighbours = tuple[np.ndarray, np.ndarray]  # (n_valid, k) distances ascending, training rows
 
 _TREES = ("kd_tree", "ball_tree")
@@ -54,8 +56,10 @@ def with_kernel(fit: Callable[[Fit, Sequence[Any], Context], FittedModel]) -> Ru
             return fitted
         if kernel is None or not kernel.serves(model):
             return fitted
-        search = Search(fitted, (model.n_neighbors,), context.threads)
-        return replace(fitted, estimator=_voter(search, model.n_neighbors, model.weights))
+        weights = "uniform" if model.weights is None else model.weights
+        members = ((model.n_neighbors, weights),)
+        search = Search(fitted, members, context.threads)
+        return replace(fitted, estimator=_voter(search, model.n_neighbors, weights))
 
     return run
 
@@ -70,13 +74,14 @@ def _models(
 ) -> tuple[FittedModel, ...]:
     """The fitted models in the order of the members."""
     fitted = fit(op.at(op.sizes[-1], "uniform"))
-    searches = dict.fromkeys(op.sizes, Search(fitted, op.sizes, threads))
+    searches = dict.fromkeys(op.sizes, Search(fitted, op.members, threads))
     few, many = _parted(op, fitted.estimator.n_samples_fit_)
     if few and many:
         other = fit(op.at(few[-1], "uniform"))
         if other.estimator._fit_method != fitted.estimator._fit_method:
-            searches = dict.fromkeys(few, Search(other, few, threads))
-            searches.update(dict.fromkeys(many, Search(fitted, many, threads)))
+            for model, sizes in ((other, few), (fitted, many)):
+                members = [member for member in op.members if member[0] in sizes]
+                searches.update(dict.fromkeys(sizes, Search(model, members, threads)))
     return tuple(
         replace(
             fitted,
@@ -97,17 +102,42 @@ def _parted(op: NeighbourFits, rows: int) -> tuple[tuple[int, ...], tuple[int, .
 
 
 class Search:
-    """The neighbours of the validation rows among the training rows, for several sizes.
+    """The neighbours of the validation rows among the training rows, for several models.
 
-    `fitted` was fitted with the largest of `sizes` (ascending), and stands for all of them.
+    `fitted` was fitted with the largest number of neighbours of `members`, and stands for all of
+    them. Where the kernel works out what they answer, lists of neighbours are never made.
     """
 
-    def __init__(self, fitted: FittedModel, sizes: tuple[int, ...], threads: int) -> None:
+    def __init__(self, fitted: FittedModel, members: Sequence[Member], threads: int) -> None:
         self.model = fitted.estimator
         self.valid = fitted.valid
-        self.sizes = sizes
+        self.members = members
+        self.sizes = sorted({size for size, _ in members})
         self.threads = threads
         self._found: dict[int, Neighbours] = {}
+        self._answers: dict[Member, Any] | None = {}
+
+    def answer(self, member: Member, chances: bool) -> np.ndarray | None:
+        """Predictions of a member, or probabilities; None if only lists of neighbours can tell.
+
+        Raises:
+            ValueError: whatever the library raises.
+        """
+        if self._answers is None or member[0] > self.model.n_samples_fit_:
+            return None
+        missing = member not in self._answers or (chances and self._answers[member][1] is None)
+        if missing:
+            members = [one for one in self.members if one[0] <= self.model.n_samples_fit_]
+            # One pass for both methods, unless probabilities take more than lists would.
+            classes = len(getattr(self.model, "classes_", ()))
+            both = 0 < classes * len(members) <= 2 * sum(self.sizes)
+            self._answers = kernel_answers(
+                self.model, self.valid, members, chances or both, self.threads
+            )
+            if self._answers is None:
+                return None
+        found: np.ndarray = self._answers[member][int(chances)]
+        return found.copy()
 
     def neighbours(self, size: int) -> Neighbours:
         """What ``kneighbors`` of a model of this size gives for the validation rows.
@@ -182,6 +212,14 @@ def kernel_search(
     return None if kernel is None else kernel.nearest(model, rows, sizes, threads)
 
 
+def kernel_answers(
+    model: Any, rows: Any, members: Sequence[Member], chances: bool, threads: int
+) -> dict[Member, Any] | None:
+    """What the members answer by the kernel, where it serves the search."""
+    kernel = _kernel()
+    return None if kernel is None else kernel.answers(model, rows, members, chances, threads)
+
+
 def _kernel() -> Any:
     """The module of the kernel, None on a platform without it."""
     try:
@@ -203,6 +241,14 @@ class _Voter:
     ) -> Any:
         found = self.search.neighbours(n_neighbors or self.n_neighbors)  # type: ignore[attr-defined]
         return found if return_distance else found[1]
+
+    def predict(self, X: Any) -> Any:
+        found = self._answer(False)
+        return super().predict(X) if found is None else found  # type: ignore[misc]
+
+    def _answer(self, chances: bool) -> np.ndarray | None:
+        size, weights = self.n_neighbors, self.weights  # type: ignore[attr-defined]
+        return None if callable(weights) else self.search.answer((size, weights), chances)
 
     def seek(self, rows: Any, sizes: Sequence[int]) -> Neighbours:
         """The lists of the largest of `sizes`; or, side by side, those of each (see `cuts`)."""
@@ -226,7 +272,9 @@ class _Regressor(_Voter, KNeighborsRegressor):  # type: ignore[misc]
 
 
 class _Classifier(_Voter, KNeighborsClassifier):  # type: ignore[misc]
-    pass
+    def predict_proba(self, X: Any) -> Any:
+        found = self._answer(True)
+        return super().predict_proba(X) if found is None else found
 
 
 def _voter(search: Search, size: int, weights: Any) -> Any:

@@ -145,7 +145,7 @@ def test_members_answer_as_their_library_models(
     name, data, members, params = problem
     compare(name, data, members, **params)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neighbours, "kernel_search", lambda *_: None)
+        patch.setattr(neighbours, "_kernel", lambda: None)
         compare(name, data, members, **params)
 
 
@@ -179,7 +179,7 @@ def test_the_algorithm_is_what_the_library_chooses_for_each_size(columns: int, r
 def searched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """(rows asked, neighbours wanted) of every search of the library from now on; the kernel
     searches nothing."""
-    monkeypatch.setattr(neighbours, "kernel_search", lambda *_: None)
+    monkeypatch.setattr(neighbours, "_kernel", lambda: None)
     asked: list[tuple[int, int]] = []
     search = KNeighborsMixin.kneighbors
 

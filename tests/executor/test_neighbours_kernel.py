@@ -217,13 +217,13 @@ def test_one_search_of_the_kernel_serves_all(monkeypatch: pytest.MonkeyPatch) ->
     y = np.arange(200.0)
     compare("KNeighborsRegressor", Data(both[:200], both[200:], y), MANY)  # after the trial
     asked: list[Any] = []
-    kernel = rust_exec.nearest_brute
+    kernel = rust_exec.answers_brute
 
     def noted(*arguments: Any, **named: Any) -> Any:
         asked.append(arguments[4])
         return kernel(*arguments, **named)
 
-    monkeypatch.setattr(rust_exec, "nearest_brute", noted)
+    monkeypatch.setattr(rust_exec, "answers_brute", noted)
     compare("KNeighborsRegressor", Data(both[:200], both[200:], y), MANY, exact=True)
     assert asked == [[1, 2, 7, 30]]
 
@@ -260,3 +260,88 @@ def test_more_neighbours_than_rows_is_an_error_of_that_model_alone() -> None:
     members = [(size, "distance") for size in (3, 40, 41)]
     for kind in (KNeighborsClassifier, KNeighborsRegressor):
         compare(kind.__name__, data, members, exact=True)
+
+
+def far_apart(rows: int, columns: int, seed: int) -> np.ndarray:
+    """Clusters so far apart that single precision tells nothing within them."""
+    rng = np.random.default_rng(seed)
+    near = np.round(rng.normal(size=(rows, columns)), rng.integers(0, 3))
+    return near + 1e7 * rng.integers(0, 2, (rows, 1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kind=st.sampled_from([*KINDS, "constant columns", "far apart", "descending"]),
+    name=st.sampled_from(["KNeighborsClassifier", "KNeighborsRegressor"]),
+    algorithm=st.sampled_from(["brute", "kd_tree"]),
+    rows=st.integers(3, 400),
+    asked=st.sampled_from([1, 2, 11, 12, 13, 191, 192, 193, 385]),
+    columns=st.integers(2, 24),
+    classes=st.integers(2, 9),
+    known=st.booleans(),
+    single=st.booleans(),
+    seed=st.integers(0, 2**20),
+)
+def test_answers_are_the_librarys_to_the_last_bit(
+    kind: str, name: str, algorithm: str, rows: int, asked: int, columns: int, classes: int,
+    known: bool, single: bool, seed: int,
+) -> None:  # fmt: skip
+    """Means, labels and probabilities: ties in votes, no distance, all points as neighbours."""
+    if kind == "far apart":
+        both = far_apart(rows + asked, columns, seed)
+    else:
+        both = table(kind, rows + asked, columns, seed)
+    if kind == "constant columns":
+        both[:, : columns // 2] = 0.7
+        both = np.round(both, 1)
+    if kind == "descending":  # each point is nearer than those before
+        both[:rows] = both[:rows][np.argsort(-np.abs(both[:rows]).sum(axis=1))]
+        both[rows:] *= 1e-3
+    if known:
+        both[rows:] = both[np.arange(asked) % rows]
+    if single and kind != "tiny":
+        both = both.astype(np.float32)
+    rng = np.random.default_rng(seed)
+    y: np.ndarray = rng.normal(size=rows)
+    if name == "KNeighborsClassifier":
+        y = np.array(["a", "b", "ż", "d", "e", "f", "g", "h", "i"])[rng.integers(0, classes, rows)]
+    elif seed % 3 == 0:
+        y = rng.integers(-(10**6), 10**6, rows)
+    members = [
+        (size, weights)
+        for size in sorted({1, 2, min(9, rows), rows // 2 or 1, rows})
+        for weights in ("uniform", "distance")
+    ]
+    data = Data(both[:rows], both[rows:], y)
+    compare(name, data, members, exact=True, algorithm=algorithm)
+
+
+@pytest.mark.parametrize("algorithm", ["brute", "kd_tree"])
+@pytest.mark.parametrize("kind", [KNeighborsClassifier, KNeighborsRegressor])
+def test_threads_do_not_change_answers(kind: Any, algorithm: str) -> None:
+    both = table("duplicates", 1600, 8)
+    model = kind(30, algorithm=algorithm).fit(both[:900], np.arange(900) % 7)
+    members = [(size, weights) for size in SIZES for weights in ("uniform", "distance")]
+    one, many = (
+        neighbours.kernel_answers(model, both[900:], members, True, threads) for threads in (1, 3)
+    )
+    assert one is not None
+    assert many is not None
+    for member in members:
+        for a, b in zip(one[member], many[member], strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def predicted(model: Any, rows: Any) -> Any:
+    fitted = FittedModel(model, rows, Fit(Call("Any"), "regression"), None, False, None)
+    run = neighbours.with_kernel(lambda *_: fitted)
+    return run(fitted.op, [], Context(0)).estimator.predict(rows)
+
+
+@pytest.mark.parametrize("y", [np.ones((200, 2)), np.ones(200, np.float32), np.full(200, 2**50)])
+def test_other_targets_are_averaged_by_the_library(y: Any) -> None:
+    both = table("plain", 300, 20)
+    model = KNeighborsRegressor().fit(both[:200], y)
+    assert neighbours.kernel_answers(model, both[200:], [(5, "uniform")], False, 1) is None
+    found = predicted(model, both[200:])
+    np.testing.assert_array_equal(found, model.predict(both[200:]))

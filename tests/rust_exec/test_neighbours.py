@@ -133,3 +133,42 @@ def test_lists_of_a_size_are_contiguous_and_their_own() -> None:
     assert distances.flags.c_contiguous
     distances[:] = -1
     assert (found.distances >= 0).all()
+
+
+MODELS: dict[str, Any] = {"members": [(0, False), (1, True)], "target": np.arange(40.0)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"members": []}, "bad_members"),
+        ({"members": [(2, False)]}, "bad_members"),
+        ({"members": [(-1, False)]}, "bad_members"),
+        ({"target": np.arange(39.0)}, "shape_mismatch"),
+        ({"target": np.arange(40)}, "bad_array"),
+        ({"target": np.full(40, np.nan)}, "non_finite"),
+        ({"target": np.arange(40), "classes": 39}, "bad_codes"),
+        ({"target": np.arange(40), "classes": 41}, "bad_codes"),
+        ({"target": np.arange(40) - 1, "classes": 40}, "bad_codes"),
+        ({"target": np.arange(40), "classes": -1}, "bad_codes"),
+        ({"target": np.arange(40.0), "classes": 40}, "bad_array"),
+    ],
+)
+def test_malformed_models_are_refused(changes: dict[str, Any], code: str) -> None:
+    models = rust_exec.NeighbourModels(**{**MODELS, **changes})
+    with pytest.raises(KernelInputError) as caught:
+        rust_exec.answers_brute(POINTS, ASKED, norms(POINTS), norms(ASKED), [1, 4], models)
+    assert caught.value.code == code
+
+
+def test_answers_have_a_place_for_each_model_and_probability() -> None:
+    given = (POINTS, ASKED, norms(POINTS), norms(ASKED), [1, 4])
+    means = rust_exec.answers_brute(*given, rust_exec.NeighbourModels(**MODELS))
+    assert means.shape == (7, 2, 1)
+    codes = {"target": np.arange(40) % 3, "classes": 3}
+    for chances, width in ((False, 1), (True, 4)):
+        models = rust_exec.NeighbourModels(**{**MODELS, **codes}, chances=chances)
+        answers = rust_exec.answers_brute(*given, models)
+        assert answers.shape == (7, 2, width)
+        if chances:
+            np.testing.assert_allclose(answers[:, :, 1:].sum(axis=2), 1)

@@ -1,19 +1,20 @@
-//! Nearest neighbours: `nearest_brute` and `nearest_tree`.
+//! Nearest neighbours: `neighbours_brute` and `neighbours_tree`.
 
 use std::hint::black_box;
 
-use ndarray::{ArrayView2, Ix1, Ix2, Ix3};
+use ndarray::{ArrayView1, ArrayView2, Ix1, Ix2, Ix3};
 use numpy::{IntoPyArray, PyArray1, PyArray2};
 use pyo3::prelude::*;
 
-use super::{borrow, check_length, check_matrix, check_threads, matrix, run, shaped};
+use super::{Borrowed, borrow, check_length, check_matrix, check_threads, matrix, run, shaped};
 use crate::errors::KernelError;
+use crate::kernels::neighbours::votes::{Member, Target};
 use crate::kernels::neighbours::walk::Tree;
-use crate::kernels::neighbours::{Lists, Method, Neighbours, Problem, nearest};
+use crate::kernels::neighbours::{Lists, Method, Neighbours, Problem, answers, nearest};
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(nearest_brute, module)?)?;
-    module.add_function(wrap_pyfunction!(nearest_tree, module)?)
+    module.add_function(wrap_pyfunction!(neighbours_brute, module)?)?;
+    module.add_function(wrap_pyfunction!(neighbours_tree, module)?)
 }
 
 /// Absolute values above it may overflow when squared and summed.
@@ -27,11 +28,11 @@ type TiedAnswer<'py> = (
 );
 type Answer<'py> = (ListsAnswer<'py>, Vec<TiedAnswer<'py>>);
 
-/// See `rust_exec.nearest_brute`.
+/// See `rust_exec.nearest_brute` and `rust_exec.answers_brute`.
 #[pyfunction]
-#[pyo3(signature = (points, queries, point_norms, query_norms, sizes, *, merged=false, single=false, threads=1))]
+#[pyo3(signature = (points, queries, point_norms, query_norms, sizes, *, merged=false, single=false, asked=None, threads=1))]
 #[allow(clippy::too_many_arguments)]
-fn nearest_brute<'py>(
+fn neighbours_brute<'py>(
     py: Python<'py>,
     points: &Bound<'py, PyAny>,
     queries: &Bound<'py, PyAny>,
@@ -40,14 +41,17 @@ fn nearest_brute<'py>(
     sizes: Vec<i64>,
     merged: bool,
     single: bool,
+    asked: Option<Asked<'py>>,
     threads: i64,
-) -> PyResult<Answer<'py>> {
+) -> PyResult<Bound<'py, PyAny>> {
     let points = borrow::<f64, Ix2>(points, "points", "float64")?;
     let queries = borrow::<f64, Ix2>(queries, "queries", "float64")?;
     let point_norms = borrow::<f64, Ix1>(point_norms, "point_norms", "float64")?;
     let query_norms = borrow::<f64, Ix1>(query_norms, "query_norms", "float64")?;
     let (points, queries) = (points.as_array(), queries.as_array());
     let norms = (point_norms.as_array(), query_norms.as_array());
+    let asked = Models::of(asked)?;
+    let (members, target) = asked.parts();
     let rows = queries.nrows();
     let (found, sizes) = run(py, move || {
         let sizes = checked(points, queries, &sizes)?;
@@ -68,16 +72,16 @@ fn nearest_brute<'py>(
             sizes: &sizes,
             method,
         };
-        Ok((nearest(&problem, &check_threads(threads)?), sizes))
+        Ok((found(&problem, members, target, threads)?, sizes))
     })?;
     answer(py, found, &sizes, rows)
 }
 
-/// See `rust_exec.nearest_tree`.
+/// See `rust_exec.nearest_tree` and `rust_exec.answers_tree`.
 #[pyfunction]
-#[pyo3(signature = (points, queries, order, nodes, bounds, sizes, *, threads=1))]
+#[pyo3(signature = (points, queries, order, nodes, bounds, sizes, *, asked=None, threads=1))]
 #[allow(clippy::too_many_arguments)]
-fn nearest_tree<'py>(
+fn neighbours_tree<'py>(
     py: Python<'py>,
     points: &Bound<'py, PyAny>,
     queries: &Bound<'py, PyAny>,
@@ -85,8 +89,9 @@ fn nearest_tree<'py>(
     nodes: &Bound<'py, PyAny>,
     bounds: &Bound<'py, PyAny>,
     sizes: Vec<i64>,
+    asked: Option<Asked<'py>>,
     threads: i64,
-) -> PyResult<Answer<'py>> {
+) -> PyResult<Bound<'py, PyAny>> {
     let points = borrow::<f64, Ix2>(points, "points", "float64")?;
     let queries = borrow::<f64, Ix2>(queries, "queries", "float64")?;
     let order = borrow::<i64, Ix1>(order, "order", "int64")?;
@@ -94,6 +99,8 @@ fn nearest_tree<'py>(
     let bounds = borrow::<f64, Ix3>(bounds, "bounds", "float64")?;
     let (points, queries) = (points.as_array(), queries.as_array());
     let (order, nodes, bounds) = (order.as_array(), nodes.as_array(), bounds.as_array());
+    let asked = Models::of(asked)?;
+    let (members, target) = asked.parts();
     let rows = queries.nrows();
     let (found, sizes) = run(py, move || {
         let sizes = checked(points, queries, &sizes)?;
@@ -114,9 +121,117 @@ fn nearest_tree<'py>(
             sizes: &sizes,
             method: Method::Tree(tree),
         };
-        Ok((nearest(&problem, &check_threads(threads)?), sizes))
+        Ok((found(&problem, members, target, threads)?, sizes))
     })?;
     answer(py, found, &sizes, rows)
+}
+
+/// Models to answer for: (place among the sizes, weighed by distance) each; what the points have,
+/// float64, or int64 codes of classes; the number of classes; whether probabilities are wanted.
+type Asked<'py> = (Vec<(i64, bool)>, Bound<'py, PyAny>, i64, bool);
+
+/// What is asked beside the lists, borrowed.
+enum Models<'py> {
+    None,
+    Values(Vec<(i64, bool)>, Borrowed<'py, f64, Ix1>),
+    Classes(Vec<(i64, bool)>, Borrowed<'py, i64, Ix1>, i64, bool),
+}
+
+type Members<'a> = &'a [(i64, bool)];
+
+/// As `Target`, unchecked.
+#[derive(Clone, Copy)]
+enum Given<'a> {
+    None,
+    Values(ArrayView1<'a, f64>),
+    Classes(ArrayView1<'a, i64>, i64, bool),
+}
+
+impl<'py> Models<'py> {
+    fn of(asked: Option<Asked<'py>>) -> PyResult<Self> {
+        Ok(match asked {
+            None => Self::None,
+            Some((members, target, 0, _)) => {
+                Self::Values(members, borrow::<f64, Ix1>(&target, "target", "float64")?)
+            }
+            Some((members, target, classes, chances)) => {
+                let codes = borrow::<i64, Ix1>(&target, "target", "int64")?;
+                Self::Classes(members, codes, classes, chances)
+            }
+        })
+    }
+
+    fn parts(&self) -> (Members<'_>, Given<'_>) {
+        match self {
+            Self::None => (&[], Given::None),
+            Self::Values(members, values) => (members, Given::Values(values.as_array())),
+            Self::Classes(members, codes, classes, chances) => (
+                members,
+                Given::Classes(codes.as_array(), *classes, *chances),
+            ),
+        }
+    }
+}
+
+enum Found {
+    Lists(Neighbours),
+    /// Answers and how many there are of a query.
+    Answers(Vec<f64>, usize),
+}
+
+fn found(
+    problem: &Problem,
+    members: Members,
+    target: Given,
+    threads: i64,
+) -> Result<Found, KernelError> {
+    let workers = check_threads(threads)?;
+    let n = problem.points.nrows();
+    let (values, codes);
+    let target = match target {
+        Given::None => return Ok(Found::Lists(nearest(problem, &workers))),
+        Given::Values(given) => {
+            check_length("target", given.len(), "points", n)?;
+            values = given.to_vec();
+            check_values("target", values.iter(), f64::MAX)?;
+            Target::Values(&values)
+        }
+        Given::Classes(given, classes, chances) => {
+            check_length("target", given.len(), "points", n)?;
+            let classes = if classes > n as i64 { 0 } else { classes };
+            let code = |code: &i64| (0..classes).contains(code).then_some(*code as u32);
+            let Some(found) = given.iter().map(code).collect::<Option<Vec<u32>>>() else {
+                let message =
+                    format!("target has codes outside of classes, of which there are at most {n}");
+                return Err(KernelError::input("bad_codes", message));
+            };
+            codes = found;
+            Target::Classes {
+                codes: &codes,
+                classes: classes as usize,
+                chances,
+            }
+        }
+    };
+    let member = |(size, weighted): &(i64, bool)| {
+        let size = usize::try_from(*size).ok()?;
+        (size < problem.sizes.len()).then_some(Member {
+            size,
+            weighted: *weighted,
+        })
+    };
+    let members: Option<Vec<Member>> = members.iter().map(member).collect();
+    match members {
+        Some(members) if !members.is_empty() => {
+            let width = members.len() * target.width();
+            let answers = answers(problem, &members, target, &workers);
+            Ok(Found::Answers(answers, width))
+        }
+        _ => {
+            let message = "members must be some, with places among the sizes";
+            Err(KernelError::input("bad_members", message))
+        }
+    }
 }
 
 fn checked(
@@ -176,17 +291,24 @@ fn check_values<'a>(
 
 fn answer<'py>(
     py: Python<'py>,
-    found: Neighbours,
+    found: Found,
     sizes: &[usize],
     rows: usize,
-) -> PyResult<Answer<'py>> {
+) -> PyResult<Bound<'py, PyAny>> {
+    let found = match found {
+        Found::Answers(answers, width) => {
+            return Ok(matrix(py, answers, rows, width)?.into_any());
+        }
+        Found::Lists(found) => found,
+    };
     let largest = sizes.last().copied().unwrap_or(0);
     let mut tied = Vec::with_capacity(sizes.len());
     for ((queries, lists), size) in found.tied.into_iter().zip(sizes) {
         let (distances, points) = arrays(py, lists, queries.len(), *size)?;
         tied.push((queries.into_pyarray(py), distances, points));
     }
-    Ok((arrays(py, found.all, rows, largest)?, tied))
+    let answer: Answer = (arrays(py, found.all, rows, largest)?, tied);
+    Ok(answer.into_pyobject(py)?.into_any())
 }
 
 fn arrays<'py>(

@@ -1,20 +1,25 @@
 //! The nearest points of many queries, for several numbers of neighbours from one pass.
 //!
 //! Input: points and queries (float64). Output: distances and positions as scikit-learn's search
-//! gives them for each number, ties included, to the last bit. A pass over panels of points keeps
-//! the nearest of each query; the few queries where equal ranks leave a choice are gone through
-//! again as scikit-learn goes through them.
+//! gives them for each number, ties included, to the last bit; or what models answer from them,
+//! without the lists of all queries ever being there. Blocks of queries (`block`) pass over all
+//! points, of which panels are copied (`panels`).
 
 pub mod best;
+mod block;
+pub mod exact;
+pub mod frame;
 pub mod heap;
+mod near;
 pub mod panels;
+mod real;
+pub mod votes;
 pub mod walk;
 
 use ndarray::ArrayView2;
 
-use self::best::{Best, Bests};
-use self::heap::{Heap, Heaps};
-use self::panels::{Arithmetic, Panels, Taker};
+use self::block::{Reader, Search};
+use self::votes::{Member, Target, Voter};
 use self::walk::Tree;
 use super::workers::Workers;
 
@@ -35,6 +40,7 @@ pub enum Method<'a> {
 
 /// Queries and points, and the numbers of neighbours that are asked for: ascending, at most as
 /// many as there are points.
+#[derive(Clone, Copy)]
 pub struct Problem<'a> {
     pub points: ArrayView2<'a, f64>,
     pub queries: ArrayView2<'a, f64>,
@@ -58,186 +64,122 @@ pub struct Neighbours {
     pub tied: Vec<(Vec<i64>, Lists)>,
 }
 
-/// Queries per piece of work: their state stays in the cache beside a panel.
-const BLOCK: usize = 96;
-/// Queries with ties whose ranks are held at a time.
-const TIED: usize = 6;
-
+/// The lists of all queries.
 pub fn nearest(problem: &Problem, workers: &Workers) -> Neighbours {
-    let (norms, arithmetic) = match problem.method {
-        Method::Brute { point_norms, .. } => (point_norms, Arithmetic::Expanded),
-        Method::Tree(_) => (&[][..], Arithmetic::Differences),
-    };
-    let panels = Panels::new(problem.points, norms, arithmetic);
-    let queries = problem.queries.nrows();
-    let blocks = workers.map(queries.div_ceil(BLOCK), |block| {
-        let start = block * BLOCK;
-        let rows: Vec<usize> = (start..(start + BLOCK).min(queries)).collect();
-        problem.block(&panels, &rows)
+    let search = Search::new(problem);
+    let (queries, size) = (problem.queries.nrows(), search.block_rows(workers.count()));
+    let empty = || vec![Default::default(); problem.sizes.len()];
+    let blocks = workers.map(queries.div_ceil(size), |block| {
+        let rows: Vec<usize> = (block * size..((block + 1) * size).min(queries)).collect();
+        let mut kept = Kept {
+            lists: vec![None; rows.len()],
+            tied: empty(),
+            first: rows[0],
+        };
+        search.block(&rows, &mut kept);
+        kept
     });
     let mut found = Neighbours {
-        tied: vec![Default::default(); problem.sizes.len()],
+        tied: empty(),
         ..Default::default()
     };
     for block in blocks {
-        found.all.append(block.all);
+        for (distances, points) in block.lists.into_iter().flatten() {
+            found.all.append(&distances, &points);
+        }
         for (whole, part) in found.tied.iter_mut().zip(block.tied) {
             whole.0.extend(part.0);
-            whole.1.append(part.1);
+            whole.1.distances.extend(part.1.distances);
+            whole.1.points.extend(part.1.points);
         }
     }
     found
 }
 
 impl Lists {
-    fn append(&mut self, other: Self) {
-        self.distances.extend(other.distances);
-        self.points.extend(other.points);
-    }
-}
-
-impl Problem<'_> {
-    fn query_norms(&self) -> &[f64] {
-        match self.method {
-            Method::Brute { query_norms, .. } => query_norms,
-            Method::Tree(_) => &[],
-        }
-    }
-
-    fn distance(&self, rank: f64) -> f64 {
-        match self.method {
-            Method::Brute { single: true, .. } => f64::from((rank as f32).sqrt()),
-            _ => rank.sqrt(),
-        }
-    }
-
-    fn put(&self, row: usize, heap: Heap, into: &mut (Vec<i64>, Lists)) {
-        let (ranks, points) = heap.sorted();
-        into.0.push(row as i64);
-        let distances = ranks.iter().map(|rank| self.distance(*rank));
-        into.1.distances.extend(distances);
-        into.1
-            .points
+    fn append(&mut self, distances: &[f64], points: &[u32]) {
+        self.distances.extend_from_slice(distances);
+        self.points
             .extend(points.iter().map(|point| i64::from(*point)));
     }
+}
 
-    fn block(&self, panels: &Panels, rows: &[usize]) -> Neighbours {
-        let largest = self.sizes.last().copied().unwrap_or(0);
-        let (kept, near) = match self.method {
-            Method::Brute { .. } => (largest, 0.0),
-            // A bound of a node is as inexact as a rank; which is greater may be chance where
-            // the last neighbour and the next are this near.
-            Method::Tree(_) => {
-                let near = 64.0 * (self.points.ncols() + 8) as f64 * f64::EPSILON;
-                ((largest + 1).min(panels.rows()), near)
-            }
-        };
-        let mut bests = Bests {
-            rows: rows.iter().map(|_| Best::new(kept)).collect(),
-            points: panels.rows(),
-        };
-        panels.sweep(self.queries, rows, self.query_norms(), &mut bests);
-        let mut found = Neighbours {
-            tied: vec![Default::default(); self.sizes.len()],
-            ..Default::default()
-        };
-        let mut tied: Vec<(usize, usize)> = Vec::new();
-        for (row, best) in rows.iter().zip(bests.rows) {
-            let (list, sure) = best.finish(near);
-            for (rank, point) in list.into_iter().take(largest) {
-                found
-                    .all
-                    .distances
-                    .push(self.distance(f64::from_bits(rank)));
-                found.all.points.push(i64::from(point));
-            }
-            if sure < largest {
-                tied.push((*row, sure));
-            }
-        }
-        match self.method {
-            Method::Brute { merged, .. } => self.follow(panels, &tied, merged, &mut found),
-            Method::Tree(tree) => {
-                for part in tied.chunks(TIED) {
-                    self.follow_tree(panels, part, tree, &mut found);
-                }
-            }
-        }
-        found
+struct Kept {
+    lists: Vec<Option<(Vec<f64>, Vec<u32>)>>,
+    tied: Vec<(Vec<i64>, Lists)>,
+    first: usize,
+}
+
+impl Reader for Kept {
+    fn sure(&mut self, position: usize, distances: &[f64], points: &[u32]) {
+        self.lists[position] = Some((distances.to_vec(), points.to_vec()));
     }
 
-    /// Goes through all points as brute force does, for queries with ties: (row, neighbours that
-    /// are sure).
-    fn follow(
-        &self,
-        panels: &Panels,
-        tied: &[(usize, usize)],
-        merged: bool,
-        found: &mut Neighbours,
-    ) {
-        let rows: Vec<usize> = tied.iter().map(|(row, _)| *row).collect();
-        let heaps = |(_, sure): &(usize, usize)| self.heaps(*sure);
-        let mut heaps = Heaps {
-            rows: tied.iter().map(heaps).collect(),
-            points: panels.rows(),
-        };
-        panels.sweep(self.queries, &rows, self.query_norms(), &mut heaps);
-        for (row, heaps) in rows.iter().zip(heaps.rows) {
-            let first = self.sizes.len() - heaps.len();
-            for (heap, into) in heaps.into_iter().zip(&mut found.tied[first..]) {
-                let heap = if merged { heap.merged() } else { heap };
-                self.put(*row, heap, into);
-            }
-        }
-    }
-
-    /// As `follow`, in the order of the tree.
-    fn follow_tree(
-        &self,
-        panels: &Panels,
-        tied: &[(usize, usize)],
-        tree: Tree,
-        found: &mut Neighbours,
-    ) {
-        let rows: Vec<usize> = tied.iter().map(|(row, _)| *row).collect();
-        let mut ranks = Ranks {
-            width: panels.padded(),
-            values: vec![0.0; rows.len() * panels.padded()],
-        };
-        panels.sweep(self.queries, &rows, self.query_norms(), &mut ranks);
-        for (position, (row, sure)) in tied.iter().enumerate() {
-            let ranks = &ranks.values[position * ranks.width..][..panels.rows()];
-            let mut least = vec![f64::NAN; tree.nodes.nrows()];
-            let heaps = self.heaps(*sure);
-            let first = self.sizes.len() - heaps.len();
-            for (mut heap, into) in heaps.into_iter().zip(&mut found.tied[first..]) {
-                tree.walk(self.queries.row(*row), ranks, &mut least, &mut heap);
-                self.put(*row, heap, into);
-            }
-        }
-    }
-
-    /// Empty heaps of the sizes for which ties matter.
-    fn heaps(&self, sure: usize) -> Vec<Heap> {
-        let sizes = self.sizes.iter().filter(|size| **size > sure);
-        sizes.map(|size| Heap::new(*size)).collect()
+    fn tied(&mut self, position: usize, size: usize, distances: &[f64], points: &[u32]) {
+        self.tied[size].0.push((self.first + position) as i64);
+        self.tied[size].1.append(distances, points);
     }
 }
 
-/// All ranks of a few queries.
-struct Ranks {
+/// What `members` answer to each query: (queries, members, width of the target).
+pub fn answers(
+    problem: &Problem,
+    members: &[Member],
+    target: Target,
+    workers: &Workers,
+) -> Vec<f64> {
+    let search = Search::new(problem);
+    let size = search.block_rows(workers.count());
+    let stride = members.len() * target.width();
+    let mut answers = vec![0.0; problem.queries.nrows() * stride];
+    workers.each_chunk(&mut answers, size * stride, |block, answers| {
+        let first = block * size;
+        let rows: Vec<usize> = (first..first + answers.len() / stride).collect();
+        let mut asked = Answers {
+            sizes: problem.sizes,
+            members,
+            width: target.width(),
+            voter: Voter::new(target),
+            answers,
+        };
+        search.block(&rows, &mut asked);
+    });
+    answers
+}
+
+struct Answers<'a> {
+    sizes: &'a [usize],
+    members: &'a [Member],
     width: usize,
-    values: Vec<f64>,
+    voter: Voter<'a>,
+    answers: &'a mut [f64],
 }
 
-impl Taker for Ranks {
-    fn limit(&self, _: usize) -> f64 {
-        f64::INFINITY
+impl Answers<'_> {
+    fn of(&mut self, position: usize, member: usize, distances: &[f64], points: &[u32]) {
+        let start = (position * self.members.len() + member) * self.width;
+        let into = &mut self.answers[start..start + self.width];
+        let weighted = self.members[member].weighted;
+        self.voter.answer(distances, points, weighted, into);
+    }
+}
+
+impl Reader for Answers<'_> {
+    fn sure(&mut self, position: usize, distances: &[f64], points: &[u32]) {
+        for member in 0..self.members.len() {
+            let size = self.sizes[self.members[member].size];
+            if size <= distances.len() {
+                self.of(position, member, &distances[..size], &points[..size]);
+            }
+        }
     }
 
-    fn take(&mut self, query: usize, first: usize, ranks: &[f64]) {
-        let start = query * self.width + first;
-        self.values[start..start + ranks.len()].copy_from_slice(ranks);
+    fn tied(&mut self, position: usize, size: usize, distances: &[f64], points: &[u32]) {
+        for member in 0..self.members.len() {
+            if self.members[member].size == size {
+                self.of(position, member, distances, points);
+            }
+        }
     }
 }
 

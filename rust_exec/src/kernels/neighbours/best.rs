@@ -83,7 +83,7 @@ pub struct Bests {
     pub points: usize,
 }
 
-impl Taker for Bests {
+impl Taker<f64> for Bests {
     fn limit(&self, query: usize) -> f64 {
         self.rows[query].limit
     }

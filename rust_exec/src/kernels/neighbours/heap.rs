@@ -8,66 +8,71 @@ use super::panels::Taker;
 
 /// A max-heap of fixed size, full of infinite ranks at first.
 pub struct Heap {
-    ranks: Vec<f64>,
-    points: Vec<u32>,
+    found: Vec<(f64, u32)>,
 }
 
 impl Heap {
     pub fn new(size: usize) -> Self {
         Self {
-            ranks: vec![f64::INFINITY; size],
-            points: vec![0; size],
+            found: vec![(f64::INFINITY, 0); size],
         }
     }
 
     #[inline]
     pub fn largest(&self) -> f64 {
-        self.ranks[0]
+        self.found[0].0
     }
 
     /// Puts a point in the place of the farthest, if it is nearer.
     #[inline]
     pub fn push(&mut self, rank: f64, point: u32) {
-        let size = self.ranks.len();
-        if rank >= self.ranks[0] {
+        let found = &mut self.found[..];
+        if rank >= found[0].0 {
             return;
         }
         let mut hole = 0;
         loop {
-            let (left, right) = (2 * hole + 1, 2 * hole + 2);
-            if left >= size {
-                break;
-            }
-            let next = if right >= size || self.ranks[left] >= self.ranks[right] {
-                left
-            } else {
-                right
+            let left = 2 * hole + 1;
+            // The right one only if it is farther: a sum, since which it is cannot be foreseen.
+            let next = match found.get(left..left + 2) {
+                Some(pair) => left + usize::from(pair[1].0 > pair[0].0),
+                None if left < found.len() => left,
+                None => break,
             };
-            if rank >= self.ranks[next] {
+            if rank >= found[next].0 {
                 break;
             }
-            self.ranks[hole] = self.ranks[next];
-            self.points[hole] = self.points[next];
+            found[hole] = found[next];
             hole = next;
         }
-        self.ranks[hole] = rank;
-        self.points[hole] = point;
+        found[hole] = (rank, point);
     }
 
     /// What is left when all of it is pushed into another heap, in the order of the array.
     pub fn merged(self) -> Self {
-        let mut other = Self::new(self.ranks.len());
-        for (rank, point) in self.ranks.iter().zip(&self.points) {
+        let mut other = Self::new(self.found.len());
+        for (rank, point) in &self.found {
             other.push(*rank, *point);
         }
         other
     }
 
     /// Ranks ascending, with their points.
-    pub fn sorted(mut self) -> (Vec<f64>, Vec<u32>) {
-        let depth = 2 * self.ranks.len().max(1).ilog2() as usize;
-        introsort(&mut self.ranks, &mut self.points, depth);
-        (self.ranks, self.points)
+    pub fn sorted(self) -> (Vec<f64>, Vec<u32>) {
+        let (mut ranks, mut points): (Vec<f64>, Vec<u32>) = self.found.into_iter().unzip();
+        let depth = 2 * ranks.len().max(1).ilog2() as usize;
+        introsort(&mut ranks, &mut points, depth);
+        (ranks, points)
+    }
+}
+
+/// Offers a point to heaps of ascending sizes that are offered the same points.
+pub fn offer(heaps: &mut [Heap], rank: f64, point: u32) {
+    for heap in heaps.iter_mut().rev() {
+        if rank >= heap.largest() {
+            break; // nor do the smaller ones let it in
+        }
+        heap.push(rank, point);
     }
 }
 
@@ -77,7 +82,7 @@ pub struct Heaps {
     pub points: usize,
 }
 
-impl Taker for Heaps {
+impl Taker<f64> for Heaps {
     /// The largest heap lets the most in.
     fn limit(&self, query: usize) -> f64 {
         self.rows[query]
@@ -92,12 +97,7 @@ impl Taker for Heaps {
         for (lane, rank) in ranks.iter().enumerate() {
             if *rank < limit && first + lane < self.points {
                 let rank = clamped(*rank);
-                for heap in heaps.iter_mut().rev() {
-                    if rank >= heap.largest() {
-                        break; // nor do the smaller ones let it in
-                    }
-                    heap.push(rank, (first + lane) as u32);
-                }
+                offer(heaps, rank, (first + lane) as u32);
                 limit = heaps.last().map_or(f64::NEG_INFINITY, Heap::largest);
             }
         }
