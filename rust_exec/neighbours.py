@@ -127,12 +127,25 @@ def answers_brute(
 ) -> NDArray[np.float64]:
     """What models answer from the lists of :func:`nearest_brute`, which are not kept.
 
+    Args:
+        points: (n, p) float64; as there, all but `models`.
+        queries: (m, p) float64.
+        point_norms: (n,) squared norms.
+        query_norms: (m,) likewise.
+        sizes: Numbers of neighbours, ascending, from 1 to n.
+        models: What answers, and with what.
+        merged: Follow ties as with ``parallel_on_Y``.
+        single: Round distances as the library does for float32 data.
+        threads: most threads to use, the caller's included. Results do not depend on it.
+
     Returns:
         (m, members, width): the mean, or the code of the class and, with ``chances``, its
         probabilities, as scikit-learn rounds them.
 
     Raises:
-        KernelInputError: codes as there, and ``bad_codes``, ``bad_members``.
+        KernelInputError: codes ``bad_array``, ``shape_mismatch``, ``empty_matrix``, ``bad_sizes``,
+            ``non_finite``, ``too_large``, ``bad_threads``, ``too_many_rows``, ``bad_codes``,
+            ``bad_members``.
         KernelInternalError: the kernel failed.
     """
     answers = _native.neighbours_brute(
@@ -195,7 +208,27 @@ def answers_tree(
     *,
     threads: int = 1,
 ) -> NDArray[np.float64]:
-    """What models answer from the lists of :func:`nearest_tree`; see :func:`answers_brute`."""
+    """What models answer from the lists of :func:`nearest_tree`, which are not kept.
+
+    Args:
+        points: (n, p) float64; as there, all but `models`.
+        queries: (m, p) float64.
+        order: (n,) int64 the points by leaf.
+        nodes: (t, 3) int64.
+        bounds: (2, t, p) float64.
+        sizes: Numbers of neighbours, ascending, from 1 to n.
+        models: What answers, and with what.
+        threads: most threads to use, the caller's included. Results do not depend on it.
+
+    Returns:
+        (m, members, width), as of :func:`answers_brute`.
+
+    Raises:
+        KernelInputError: codes ``bad_array``, ``shape_mismatch``, ``empty_matrix``, ``bad_sizes``,
+            ``non_finite``, ``too_large``, ``bad_threads``, ``too_many_rows``, ``bad_codes``,
+            ``bad_members``, ``bad_tree``.
+        KernelInternalError: the kernel failed.
+    """
     answers = _native.neighbours_tree(
         points, queries, order, nodes, bounds, tuple(sizes), asked=models.asked, threads=threads
     )

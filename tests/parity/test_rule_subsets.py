@@ -41,6 +41,12 @@ MODELS = [
     "GradientBoostingRegressor(n_estimators=9, random_state=0)",
     "SVR()", "make_pipeline(Binarizer(threshold=1.1), SVR())",
 ]  # fmt: skip
+# What kernels may answer, of columns of doubles.
+STATISTICAL = [
+    {**RIDGE, "features": [{"columns": ["area", "weight"]}], "model": model, "metrics": ["r2"]}
+    for model in MODELS
+    if "LGBM" in model or "Forest" in model
+]
 TARGETS: list[Any] = ["price", {"column": "price", "transform": "log1p"}]
 # An iterative solver may stop elsewhere when its input differs in the last bits.
 TOLERANCE = 1e-7
@@ -62,9 +68,9 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 
 def scores(
-    engine: Engine, batch: Sequence[dict[str, Any]], rules: Sequence[Rule]
+    engine: Engine, batch: Sequence[dict[str, Any]], rules: Sequence[Rule], **evaluate: Any
 ) -> list[dict[str, list[float]]]:
-    answers = engine.run(*batch, rules=rules, cv=CV)
+    answers = engine.run(*batch, rules=rules, cv=CV, **evaluate)
     assert [answer.error for answer in answers] == [None] * len(batch)
     return [answer.scores for answer in answers]
 
@@ -81,6 +87,11 @@ def test_any_rules_may_be_off(tables: Engine, batch: list[dict[str, Any]], off: 
             np.testing.assert_allclose(one[metric], folds, rtol=TOLERANCE, atol=TOLERANCE)
 
 
+def test_rules_do_not_change_what_kernels_of_trees_answer(tables: Engine) -> None:
+    expected = scores(tables, STATISTICAL, (), fidelity="statistical")
+    assert scores(tables, STATISTICAL, RULES, fidelity="statistical") == expected
+
+
 def test_the_batches_meet_every_rule(tables: Engine) -> None:
     """The property says nothing of a rule that never fires."""
     batch = [
@@ -91,4 +102,5 @@ def test_the_batches_meet_every_rule(tables: Engine) -> None:
     # One rule asks that all readers of some features are Ridge.
     batches = [batch, [{**one, "model": "Ridge(alpha=0.3)"} for one in batch]]
     met = {name for one in batches for name in tables.compile(*one, cv=CV).rules}
+    met |= set(tables.compile(*STATISTICAL, cv=CV, fidelity="statistical").rules)
     assert met == {rule.name for rule in RULES}

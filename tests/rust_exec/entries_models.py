@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.neighbors import KDTree
 
-from rust_exec import BinnedRows, BoostingModel, boosting
+from rust_exec import BinnedRows, BoostingModel, NeighbourModels, boosting
 from tests.rust_exec.entry import Arguments, Entry
 
 
@@ -149,6 +149,14 @@ def _tree() -> Arguments:
     }
 
 
+def _means() -> NeighbourModels:
+    return NeighbourModels([(0, False), (1, True)], np.arange(16.0))
+
+
+def _votes() -> NeighbourModels:
+    return NeighbourModels([(1, False), (0, True)], np.arange(16) % 3, classes=3, chances=True)
+
+
 FOREST = {"free": frozenset({"x_valid"}), "optional": frozenset({"weights"})}
 NUMBERS = frozenset({"train_rows", "valid_rows"})
 TABLES = frozenset({"x_train", "x_valid"})
@@ -171,4 +179,8 @@ ENTRIES = (
     Entry("boosting", _rates, optional=frozenset({"weight"})),
     Entry("nearest_brute", _brute),
     Entry("nearest_tree", _tree, free=frozenset({"queries"})),
+    Entry("answers_brute", lambda: {**_brute(), "models": _means()}),
+    Entry("answers_brute", lambda: {**_brute(), "models": _votes()}),
+    Entry("answers_tree", lambda: {**_tree(), "models": _means()}, free=frozenset({"queries"})),
+    Entry("answers_tree", lambda: {**_tree(), "models": _votes()}, free=frozenset({"queries"})),
 )
