@@ -82,11 +82,11 @@ bench-smoke: setup ## measure all workloads, small (2 minutes)
 	$(BIN)/python -m evals.bench --smoke --report build/bench-smoke $(BENCH_FLAGS)
 
 # With `BENCH_FLAGS="--only linear"` nothing is written to the page.
-bench-kernels: setup ## measure the kernels against libraries and the machine (10 minutes); writes docs
+bench-kernels: setup ## measure the kernels against libraries and the machine (12 minutes); writes docs
 	$(BIN)/python -m evals.kernels --json build/bench/kernels.json \
 		$(if $(BENCH_FLAGS),$(BENCH_FLAGS),--docs docs/benchmarks.md)
 
-bench-equivalence: setup ## whether kernels of statistical fidelity score as the libraries (over half an hour)
+bench-equivalence: setup ## whether kernels of statistical fidelity score as the libraries (over an hour)
 	$(BIN)/python -m evals.equivalence --json build/equivalence.json $(BENCH_FLAGS)
 
 bench-clients: setup ## several clients of one server at once: what they cost, how long they wait

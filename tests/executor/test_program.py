@@ -342,6 +342,24 @@ def test_small_features_of_a_fold_are_made_once_in_a_worker(engine: Engine) -> N
     assert kinds.count("Fit") == 9
 
 
+def test_a_small_block_of_features_is_read_once_in_a_worker(engine: Engine) -> None:
+    features = [{"columns": ["rooms", "age"], "steps": ["RobustScaler()"]}]
+    batch = [spec(features=features, model=f"SVR(C={c})") for c in (1, 2, 3)]
+    tasks = engine.compile(*batch, cv=CV).plan.tasks
+    for task in tasks:
+        engine.task(task)
+    program.forget()
+    ((block, readers),) = [
+        (value, readers)
+        for value in dict.fromkeys(value for task in tasks for value in task.saves)
+        if value.fold == 0 and len(readers := [t for t in tasks if value in t.loads]) > 1
+    ]
+    assert engine.task(readers[0])["unreadable"] == []
+    (file,) = (engine.folder / "blocks").glob(f"*/{block.name}.block")
+    file.unlink()
+    assert engine.task(readers[1])["unreadable"] == []
+
+
 def test_large_features_are_not_kept(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "_SMALL", 100)
     features = [{"columns": ["age"]}, {"columns": ["rooms"]}]
